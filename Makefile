@@ -1,0 +1,34 @@
+# niji, built with PGXS.  make; make install; make installcheck
+#
+# control/niji--VERSION.sql, which CREATE EXTENSION runs, is put together from
+# the parts in control/install/ in the order of their names.
+
+EXTENSION = niji
+NIJI_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" extension.control)
+MODULE_big = niji
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+PGFILEDESC = "niji - safe secondary use of health data"
+
+DATA_built = control/niji--$(NIJI_VERSION).sql
+DATA = $(wildcard control/upgrade/*.sql)
+
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --load-extension=niji
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+PG_CONFIG ?= pg_config
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -Wno-declaration-after-statement -Wno-unknown-warning-option -Wno-clobbered $(WERROR)
+SHLIB_LINK = -lcrypto -licuuc -licui18n -lroaring
+EXTRA_CLEAN = control/niji--$(NIJI_VERSION).sql
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# headers are few and small: when one changes, everything is compiled again
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
+control/niji--$(NIJI_VERSION).sql: $(sort $(wildcard control/install/*.sql))
+	cat $^ > $@

@@ -1,0 +1,295 @@
+/*
+ * statement.c
+ *    Statements that touch protected relations, from their start to their end.
+ *
+ * The executor's hooks are installed here and nowhere else.  A plan that reads
+ * no protected relation costs one walk over its range table and has no state.
+ *
+ * A NijiStatement lives in a child of its estate's context.  That context has a
+ * reset callback, so that an error, which skips ExecutorEnd, still takes the
+ * statement off the list and lets the trail write that it was aborted.
+ *
+ * What parallel workers have to know of their leader's statement (its clock,
+ * its permit, its entry) stands in a slot of shared memory that belongs to the
+ * leader's PGPROC.  Only the leader writes it, before it launches workers;
+ * they read it after they joined its lock group; so it needs no lock.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "base/compat.h"
+#include "base/shmem.h"
+#include "base/statement.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+
+typedef struct Slot
+{
+	TimestampTz clock;
+	uint64		entry;
+	int			permit;
+	int			domain;
+} Slot;
+
+NijiGate	niji_gate;
+NijiRecorder niji_recorder;
+
+static Slot *slots = NULL;
+static NijiStatement *statements = NULL;	/* live ones, newest first */
+static NijiStatement *current = NULL;	/* innermost running one */
+static uint64 serials = 0;
+
+static ExecutorStart_hook_type prev_start = NULL;
+static ExecutorRun_hook_type prev_run = NULL;
+static ExecutorEnd_hook_type prev_end = NULL;
+
+static Size
+slots_size(void)
+{
+	return mul_size(MaxBackends, sizeof(Slot));
+}
+
+static void
+slots_start(void *address, bool found)
+{
+	slots = address;
+	if (!found)
+		memset(slots, 0, slots_size());
+}
+
+static NijiShmemPart slots_part = {"niji statements", slots_size, slots_start};
+
+static Slot *
+slot_of(PGPROC *proc)
+{
+	int			number = niji_proc_number(proc);
+
+	return slots && number >= 0 && number < MaxBackends ? &slots[number] : NULL;
+}
+
+/* the leader's slot says which statement is running, for workers that it may launch */
+static void
+publish(NijiStatement *st)
+{
+	Slot	   *slot = slot_of(MyProc);
+
+	if (slot == NULL || IsParallelWorker())
+		return;
+	slot->clock = st ? st->clock : 0;
+	slot->entry = st ? st->entry : 0;
+	slot->permit = st ? st->permit : 0;
+	slot->domain = st ? st->domain : 0;
+}
+
+NijiStatement *
+statement_current(void)
+{
+	return current;
+}
+
+TimestampTz
+statement_clock(void)
+{
+	return current ? current->clock : GetCurrentStatementStartTimestamp();
+}
+
+/* the estate is going away: in order after ExecutorEnd, or because of an error */
+static void
+forget(void *arg)
+{
+	NijiStatement *st = arg;
+
+	for (NijiStatement **link = &statements; *link; link = &(*link)->next)
+		if (*link == st)
+		{
+			*link = st->next;
+			break;
+		}
+	if (current == st)
+		current = st->parent;
+	for (NijiStatement *other = statements; other; other = other->next)
+		if (other->parent == st)
+			other->parent = st->parent;
+	if (st->entry != 0 && !st->closed && !st->worker && niji_recorder.close)
+	{
+		st->closed = true;
+		niji_recorder.close(st, NIJI_ABORTED);
+	}
+}
+
+static NijiStatement *
+create(MemoryContext owner)
+{
+	MemoryContext context = AllocSetContextCreate(owner, "niji statement", ALLOCSET_SMALL_SIZES);
+	NijiStatement *st = MemoryContextAllocZero(context, sizeof(NijiStatement));
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+
+	st->context = context;
+	st->serial = ++serials;
+	st->parent = current;
+	st->worker = IsParallelWorker();
+	st->clock = statement_clock();
+	if (st->worker && MyProc->lockGroupLeader)
+	{
+		Slot	   *slot = slot_of(MyProc->lockGroupLeader);
+
+		st->clock = slot->clock;
+		st->entry = slot->entry;
+		st->permit = slot->permit;
+		st->domain = slot->domain;
+	}
+	st->next = statements;
+	statements = st;
+	callback->func = forget;
+	callback->arg = st;
+	MemoryContextRegisterResetCallback(context, callback);
+	return st;
+}
+
+static NijiStatement *
+find(QueryDesc *query)
+{
+	for (NijiStatement *st = statements; st; st = st->next)
+		if (st->query == query)
+			return st;
+	return NULL;
+}
+
+static bool
+enabled(void)
+{
+	return slots != NULL && niji_gate.touches != NULL && OidIsValid(MyDatabaseId) &&
+		IsTransactionState();
+}
+
+static void
+executor_start(QueryDesc *queryDesc, int eflags)
+{
+	NijiStatement *st = NULL;
+
+	/* the reader is admitted before the executor does anything */
+	if (enabled() && niji_gate.touches(queryDesc->plannedstmt))
+	{
+		MemoryContext old;
+
+		st = create(CurrentMemoryContext);
+		old = MemoryContextSwitchTo(st->context);
+		st->reads = niji_gate.find_reads(queryDesc->plannedstmt);
+		MemoryContextSwitchTo(old);
+		st->query = queryDesc;
+		st->explain_only = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
+		if (!st->worker)
+			niji_gate.admit(st, false);
+	}
+
+	if (prev_start)
+		prev_start(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
+
+	if (st)
+		MemoryContextSetParent(st->context, queryDesc->estate->es_query_cxt);
+}
+
+static void
+executor_run(NIJI_RUN_PARAMS)
+{
+	NijiStatement *st = find(queryDesc);
+	NijiStatement *outer = current;
+	DestReceiver *dest = queryDesc->dest;
+
+	if (st == NULL)
+	{
+		if (prev_run)
+			prev_run(NIJI_RUN_ARGS);
+		else
+			standard_ExecutorRun(NIJI_RUN_ARGS);
+		return;
+	}
+
+	if (!st->worker)
+	{
+		niji_gate.admit(st, true);
+		if (st->entry == 0 && niji_recorder.open)
+			niji_recorder.open(st);
+		if (dest && niji_recorder.watch)
+			queryDesc->dest = niji_recorder.watch(st, dest);
+	}
+	PG_TRY();
+	{
+		current = st;
+		publish(st);
+		if (prev_run)
+			prev_run(NIJI_RUN_ARGS);
+		else
+			standard_ExecutorRun(NIJI_RUN_ARGS);
+		st->rows += queryDesc->estate->es_processed;
+	}
+	PG_FINALLY();
+	{
+		current = outer;
+		publish(outer);
+		queryDesc->dest = dest;
+	}
+	PG_END_TRY();
+}
+
+static void
+executor_end(QueryDesc *queryDesc)
+{
+	NijiStatement *st = find(queryDesc);
+
+	if (st && st->entry != 0 && !st->closed)
+	{
+		/* workers have to have ended, and handed over what they scanned, before the entry is closed */
+		if (queryDesc->planstate)
+			(void) ExecShutdownNode(queryDesc->planstate);
+		st->closed = true;
+		if (st->worker)
+		{
+			if (niji_recorder.worker_end)
+				niji_recorder.worker_end(st);
+		}
+		else if (niji_recorder.close)
+			niji_recorder.close(st, NIJI_COMPLETED);
+	}
+	if (prev_end)
+		prev_end(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+}
+
+NijiStatement *
+statement_begin_utility(List *reads)
+{
+	NijiStatement *st = create(CurrentMemoryContext);
+
+	st->reads = reads;
+	niji_gate.admit(st, true);
+	if (niji_recorder.open)
+		niji_recorder.open(st);
+	return st;
+}
+
+void
+statement_end_utility(NijiStatement *st, uint64 rows)
+{
+	st->rows = rows;
+	st->closed = true;
+	if (niji_recorder.close)
+		niji_recorder.close(st, NIJI_COMPLETED);
+	MemoryContextDelete(st->context);
+}
+
+void
+statement_init(void)
+{
+	shmem_register(&slots_part);
+	prev_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	prev_run = ExecutorRun_hook;
+	ExecutorRun_hook = executor_run;
+	prev_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = executor_end;
+}

@@ -1,0 +1,118 @@
+/*
+ * statement.h
+ *    Statements that touch protected relations, from their start to their end.
+ *
+ * This is where the executor meets niji.  Three capabilities take part, each
+ * through a few function pointers that its init function sets:
+ *
+ *   permit   finds the datasets that a plan reads, and admits or refuses
+ *   consent  (in niji.permitted()) adds the persons whose rows pass
+ *   trail    records: opening entry before the first row, closing entry at the end
+ */
+#ifndef NIJI_STATEMENT_H
+#define NIJI_STATEMENT_H
+
+#include "base/compat.h"
+#include "base/person_set.h"
+#include "executor/execdesc.h"
+#include "nodes/bitmapset.h"
+#include "tcop/dest.h"
+
+/* one protected relation that a statement reads */
+typedef struct NijiRead
+{
+	int			dataset;		/* niji.dataset.id */
+	char	   *name;			/* its name */
+	Oid			relid;
+	int			permit;			/* by which permit, 0: without one (a superuser) */
+	Oid			role;			/* whose rights lend it (the permit's role), or InvalidOid */
+	List	   *columns;		/* names of the selected columns, as char * */
+	PersonSet  *scanned;		/* NULL until niji.permitted() lets a row pass */
+} NijiRead;
+
+typedef struct NijiStatement
+{
+	struct NijiStatement *parent;	/* the protected statement inside which this one runs */
+	struct NijiStatement *next; /* all live ones of this backend */
+	MemoryContext context;		/* lives as long as the QueryDesc's estate */
+	QueryDesc  *query;			/* NULL for a utility statement */
+	uint64		serial;			/* never the same twice in a backend; 0 is nobody's */
+	TimestampTz clock;			/* by which consents and permits are judged */
+	List	   *reads;			/* of NijiRead */
+
+	/* filled by permit */
+	int			permit;			/* 0: without a permit */
+	char	   *permit_code;
+	int			domain;			/* of the permit's pseudonyms */
+
+	/* filled by trail */
+	uint64		entry;			/* spool number of the opening entry, 0: none yet */
+	PersonSet  *shown;
+	void	   *recorder;		/* the trail's own */
+	bool		closed;
+
+	/* filled here */
+	bool		worker;			/* this process is a parallel worker of the statement */
+	bool		explain_only;
+	uint64		rows;			/* returned so far */
+} NijiStatement;
+
+typedef enum
+{
+	NIJI_COMPLETED,				/* ran, perhaps in part, and ended in order */
+	NIJI_ABORTED				/* an error ended it */
+} NijiOutcome;
+
+/* set by permit; NULL as long as nobody protects anything */
+typedef struct NijiGate
+{
+	/* whether a plan reads any protected relation or goes through a permit's view; called for every statement */
+	bool		(*touches) (PlannedStmt *plan);
+
+	/* the protected relations that it reads: List of NijiRead, allocated in the current context */
+	List	   *(*find_reads) (PlannedStmt *plan);
+
+	/*
+	 * Checks that the session's user may: fills st->permit and its kin.  Raises 42501 or 55000 (after a
+	 * "denied" entry).  "running" is false at ExecutorStart, true at each ExecutorRun, where it also binds
+	 * the session to its permit.
+	 */
+	void		(*admit) (NijiStatement *st, bool running);
+} NijiGate;
+
+/* set by trail */
+typedef struct NijiRecorder
+{
+	/* before the first row can leave: the opening entry, durable; raises 55000 if it cannot be written */
+	void		(*open) (NijiStatement *st);
+
+	/* a receiver that passes rows on and collects the persons shown; returns dest itself if there is no need */
+	DestReceiver *(*watch) (NijiStatement *st, DestReceiver *dest);
+
+	/* after the last row; must not raise when outcome is NIJI_ABORTED */
+	void		(*close) (NijiStatement *st, NijiOutcome outcome);
+
+	/* in a parallel worker, at its end: st->entry is the leader's; hands over the persons it scanned */
+	void		(*worker_end) (NijiStatement *st);
+} NijiRecorder;
+
+extern NijiGate niji_gate;
+extern NijiRecorder niji_recorder;
+
+extern void statement_init(void);
+
+/* the innermost protected statement that is running now, or NULL */
+extern NijiStatement *statement_current(void);
+
+/* the clock: that of the running statement, or the start of the outermost client statement */
+extern TimestampTz statement_clock(void);
+
+/*
+ * For utility statements that read a protected relation without the executor (COPY table TO):
+ * begin admits, opens and makes it current; end closes it.  In between use PG_TRY as usual; an
+ * abort closes it as well.
+ */
+extern NijiStatement *statement_begin_utility(List *reads);
+extern void statement_end_utility(NijiStatement *st, uint64 rows);
+
+#endif							/* NIJI_STATEMENT_H */

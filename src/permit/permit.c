@@ -1,0 +1,12 @@
+/*
+ * permit.c
+ *    Start of the capability "permit".
+ */
+#include "postgres.h"
+
+#include "permit/permit.h"
+
+void
+permit_init(void)
+{
+}
