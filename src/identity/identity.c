@@ -4,9 +4,13 @@
  */
 #include "postgres.h"
 
+#include "identity/domain.h"
 #include "identity/identity.h"
+#include "identity/planner.h"
 
 void
 identity_init(void)
 {
+	domain_init();
+	planner_init();
 }
