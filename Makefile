@@ -13,6 +13,7 @@ DATA_built = control/niji--$(NIJI_VERSION).sql
 DATA = $(wildcard control/upgrade/*.sql)
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --load-extension=niji
 ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test --load-extension=niji
 TAP_TESTS = 1

@@ -99,7 +99,8 @@ staged_settings() {
   say "dynamic_library_path = '$NIJI_STAGE$("$PG_CONFIG" --pkglibdir):\$libdir'"
 }
 
-# new_cluster NAME DATABASE [line of postgresql.conf]...: makes and starts one, with fresh keys; exports PGHOST, PGPORT
+# new_cluster NAME DATABASE [line of postgresql.conf]...: makes and starts one, with fresh keys; exports PGHOST, PGPORT.
+# With NIJI_PLAIN set the server does not know of niji.
 new_cluster() {
   local name=$1 database=$2 bin dir=$NIJI_SCRATCH/$1 line
   shift 2
@@ -110,9 +111,11 @@ new_cluster() {
   as_server bash -c "umask 077; openssl rand -hex 32 >'$dir/keys/1.key'; openssl genpkey -algorithm ed25519 -out '$dir/keys/seal.pem' 2>/dev/null; chmod 600 '$dir'/keys/*"
   {
     staged_settings
-    say "shared_preload_libraries = 'niji'"
-    say "niji.database = '$database'"
-    say "niji.key_source = 'file:$dir/keys'"
+    if [ -z "${NIJI_PLAIN:-}" ]; then
+      say "shared_preload_libraries = 'niji'"
+      say "niji.database = '$database'"
+      say "niji.key_source = 'file:$dir/keys'"
+    fi
     say "listen_addresses = ''"
     say "unix_socket_directories = '$dir'"
     say "logging_collector = off"

@@ -17,7 +17,7 @@
 char	   *niji_key_source = NULL;
 char	   *niji_seal_key_source = NULL;
 char	   *niji_seal_command = NULL;
-char	   *niji_database = NULL;
+char	   *niji_database = "postgres";
 char	   *niji_timezone = NULL;
 int			niji_consent_memory = 262144;
 int			niji_quarantine_days = 30;
@@ -68,14 +68,29 @@ settings_timezone(void)
 	return pg_tzset(niji_timezone);
 }
 
-void
-settings_init(void)
+/* what shared memory is made for; such settings can be defined only while the server starts */
+static void
+define_start_settings(void)
 {
 	/* Fixed at start: the worker and all of shared memory belong to one database. */
 	DefineCustomStringVariable("niji.database",
 							   "Database that niji protects and whose trail the writer keeps.",
 							   "Registering datasets and reading protected rows is refused in any other database.",
 							   &niji_database, "postgres", PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	/* Bounds what consent sets may take, so that a wrong rule cannot eat the server. */
+	DefineCustomIntVariable("niji.consent_memory",
+							"Memory for consent sets.",
+							"Reads fail with an error when a set would need more.",
+							&niji_consent_memory, 262144, 1024, INT_MAX, PGC_POSTMASTER, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+}
+
+void
+settings_init(void)
+{
+	if (process_shared_preload_libraries_in_progress)
+		define_start_settings();
 
 	/* An administrator points this at a key store; the keys themselves never come near the configuration. */
 	DefineCustomStringVariable("niji.key_source",
@@ -104,13 +119,6 @@ settings_init(void)
 							   NULL,
 							   &niji_timezone, "Asia/Tokyo", PGC_SIGHUP, 0,
 							   check_timezone_name, NULL, NULL);
-
-	/* Bounds what consent sets may take, so that a wrong rule cannot eat the server. */
-	DefineCustomIntVariable("niji.consent_memory",
-							"Memory for consent sets.",
-							"Reads fail with an error when a set would need more.",
-							&niji_consent_memory, 262144, 1024, INT_MAX, PGC_POSTMASTER, GUC_UNIT_KB,
-							NULL, NULL, NULL);
 
 	/* Quarantined records name people: they are kept as long as repair takes and no longer. */
 	DefineCustomIntVariable("niji.quarantine_days",

@@ -10,8 +10,8 @@
  *
  * Ciphers are kept for the life of the backend.  They are dropped when
  * niji.domain changes, so a domain that was erased is gone for the next
- * statement of every session, and when a missing key is there at last.  What
- * is not there is remembered too: a comparison with a probe of an unknown domain must
+ * statement of every session, and when keys were read anew.  What is not
+ * there is remembered too: a comparison with a probe of an unknown domain must
  * not read the table for each row.
  *
  * The table is read as a catalog would be: with a catalog snapshot, which sees
@@ -31,13 +31,7 @@
 #include "access/table.h"
 #include "fmgr.h"
 #include "identity/domain.h"
-#if __has_include("identity/keys.h")
 #include "identity/keys.h"
-#else
-extern int	key_current_generation(void);
-extern void key_derive(int generation, const char *use, const uint8 salt[32], uint8 out[32]);
-extern bool key_available(void);
-#endif
 #include "port/pg_bswap.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
@@ -73,6 +67,7 @@ static bool watching = false;
 static HTAB *domains = NULL;
 static Domain *last = NULL;		/* the one that was used last */
 static uint64 epoch = 0;
+static uint32 keys_seen = 0;
 
 PG_FUNCTION_INFO_V1(domain_generation);
 PG_FUNCTION_INFO_V1(domain_salt);
@@ -205,9 +200,11 @@ find_domain(int id)
 		catalog_watch(&watch);
 		watching = true;
 	}
-	/* a key source that was mended is noticed at once; generations never change their key */
-	if (watch.stale || (last && last->state == DOMAIN_NO_KEY && key_available()))
+	if (watch.stale || keys_seen != keys_version())
+	{
+		keys_seen = keys_version();
 		forget_domains();
+	}
 	else if (last && last->id == id)
 		return last;
 
@@ -258,7 +255,7 @@ domain_require(int domain)
 uint64
 domain_epoch(void)
 {
-	return watch.stale ? epoch + 1 : epoch;
+	return watch.stale || keys_seen != keys_version() ? epoch + 1 : epoch;
 }
 
 void

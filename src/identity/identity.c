@@ -6,11 +6,13 @@
 
 #include "identity/domain.h"
 #include "identity/identity.h"
+#include "identity/keys.h"
 #include "identity/planner.h"
 
 void
 identity_init(void)
 {
+	keys_init();
 	domain_init();
 	planner_init();
 }
