@@ -5,8 +5,10 @@
 #include "postgres.h"
 
 #include "identity/identity.h"
+#include "identity/keys.h"
 
 void
 identity_init(void)
 {
+	keys_init();
 }

@@ -35,7 +35,9 @@ $old->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'niji' ], 'pg_dump');
 $old->command_ok([ 'pg_dumpall', '--roles-only', '-f', $roles ], 'pg_dumpall --roles-only');
 
 # a new cluster with the same keys, and a database that the extension is not yet in
-my $new = NijiTest::node('new', keys => NijiTest::keys($old), extension => 0);
+my $new = NijiTest::node('new',
+	'-extension' => 0,
+	'niji.key_source' => 'file:' . NijiTest::key_dir($old));
 $new->run_log([ 'psql', '-X', '-q', '-f', $roles, 'postgres' ]);
 # the grants and owners that belong to the old database's permit roles cannot be restored: pg_restore says so and goes on
 $new->run_log([ 'pg_restore', '-d', 'niji', $dump ]);
