@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
