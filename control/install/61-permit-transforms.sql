@@ -11,6 +11,11 @@ as 'MODULE_PATHNAME';
 comment on function @extschema@.under_permit(integer) is
   'Whether the running statement was admitted under a permit and reads this dataset by it. Stands in the restrictive policy of each dataset; never raises.';
 
+create function @extschema@.require_protection() returns void
+language c stable parallel safe as 'MODULE_PATHNAME';
+comment on function @extschema@.require_protection() is
+  'Raises 55000 unless the server has preloaded niji and this is the database of niji.database.';
+
 create function @extschema@.year(date) returns integer
 language c immutable strict parallel safe as 'MODULE_PATHNAME', 'year_of_date';
 create function @extschema@.year(timestamp) returns integer

@@ -47,6 +47,7 @@
 #include "permit/pending.h"
 #include "trail/record.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -54,6 +55,7 @@
 
 PG_FUNCTION_INFO_V1(under_permit);
 PG_FUNCTION_INFO_V1(under_permit_support);
+PG_FUNCTION_INFO_V1(require_protection);
 
 GateExplain gate_explain;
 
@@ -469,7 +471,7 @@ admit(NijiStatement *st, bool running)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("niji has no master key"),
 				 errhint("niji.key_source says where the server reads its keys; see the server's log.")));
-	if (domain_check) domain_check(st->domain);
+	if (domain_require) domain_require(st->domain);
 	if (trail_require_writer) trail_require_writer();
 	foreach(lc, st->reads)
 	{
@@ -525,6 +527,15 @@ under_permit_support(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(request);
 	}
 	PG_RETURN_POINTER(NULL);
+}
+
+/* niji.require_protection(): 55000 unless this server and this database protect what is registered */
+Datum
+require_protection(PG_FUNCTION_ARGS)
+{
+	niji_require_preload();
+	niji_require_database();
+	PG_RETURN_VOID();
 }
 
 void

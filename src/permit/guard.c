@@ -14,15 +14,14 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "catalog/objectaccess.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "commands/event_trigger.h"
 #include "fmgr.h"
 #include "permit/permit.h"

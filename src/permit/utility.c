@@ -38,6 +38,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
+#include "utils/rel.h"
 #include "utils/rls.h"
 
 static ProcessUtility_hook_type prev_utility = NULL;
