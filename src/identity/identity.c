@@ -4,9 +4,15 @@
  */
 #include "postgres.h"
 
+#include "identity/domain.h"
 #include "identity/identity.h"
+#include "identity/keys.h"
+#include "identity/planner.h"
 
 void
 identity_init(void)
 {
+	keys_init();
+	domain_init();
+	planner_init();
 }
