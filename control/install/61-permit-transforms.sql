@@ -41,10 +41,6 @@ language c immutable strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.band(integer, integer) is
   'Transform: the lower bound of the band of that width in which the value lies; bands begin at multiples of the width. Null for a width below 1; never raises.';
 
-create function @extschema@.prefix(value text, length integer) returns text
-language c immutable strict parallel safe as 'MODULE_PATHNAME';
-comment on function @extschema@.prefix(text, integer) is 'Transform: the first characters. Codes are taken as their text; never raises.';
-
 create function @extschema@.prefecture(value text) returns text
 language c immutable strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.prefecture(text) is
@@ -55,5 +51,4 @@ insert into @extschema@.public_function values
   ('year(date)'), ('year(timestamp)'), ('year(timestamptz)'),
   ('month(date)'), ('month(timestamp)'), ('month(timestamptz)'),
   ('band(integer, integer)'),
-  ('prefix(text, integer)'),
   ('prefecture(text)');

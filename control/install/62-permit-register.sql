@@ -105,7 +105,7 @@ comment on function @extschema@.family(regclass) is 'A relation with its partiti
 
 /* owner, rights and row level security of a dataset; also after a restore */
 create function @extschema@.protect_dataset(dataset integer) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning
 as $$
 declare
   d niji.dataset;

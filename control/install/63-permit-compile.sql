@@ -90,7 +90,12 @@ begin
     end if;
     expression := format('niji.pseudonym(%s, %s, b.%I)', expression, domain, d.person_columns[1]);
   elsif transform in ('prefix', 'prefecture') then
-    expression := format('niji.%I(%s::text%s)', transform, expression, coalesce(', ' || argument, ''));
+    -- code types have functions of their own
+    expression := format('niji.%I(%s%s%s)', transform, expression,
+                    case when exists (select from pg_catalog.pg_proc f
+                                       where f.pronamespace = 'niji'::regnamespace and f.proname = transform and f.proargtypes[0] = type)
+                         then '' else '::text' end,
+                    coalesce(', ' || argument, ''));
   elsif transform = 'band' then
     expression := format('niji.band(%s::integer, %s)', expression, argument);
   else

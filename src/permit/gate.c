@@ -37,6 +37,8 @@
 #include "datatype/timestamp.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "identity/domain.h"
+#include "identity/keys.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
@@ -466,19 +468,19 @@ admit(NijiStatement *st, bool running)
 		return;
 	}
 
-	if (key_available && !key_available())
+	if (!key_available())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("niji has no master key"),
 				 errhint("niji.key_source says where the server reads its keys; see the server's log.")));
-	if (domain_require) domain_require(st->domain);
+	domain_require(st->domain);
 	if (trail_require_writer) trail_require_writer();
 	foreach(lc, st->reads)
 	{
 		NijiRead   *read = lfirst(lc);
 		PermitDataset *dataset = permit_cache_dataset(read->relid);
 
-		if (dataset && dataset->persons && consent_check)
+		if (dataset && dataset->persons)
 			consent_check(read->permit, read->dataset);
 	}
 

@@ -12,7 +12,6 @@
 #include "base/settings.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -26,7 +25,6 @@ PG_FUNCTION_INFO_V1(month_of_date);
 PG_FUNCTION_INFO_V1(month_of_timestamp);
 PG_FUNCTION_INFO_V1(month_of_timestamptz);
 PG_FUNCTION_INFO_V1(band);
-PG_FUNCTION_INFO_V1(prefix);
 PG_FUNCTION_INFO_V1(prefecture);
 
 /* ---- dates ---- */
@@ -152,19 +150,6 @@ band(PG_FUNCTION_ARGS)
 }
 
 /* ---- text ---- */
-
-/* the first n characters */
-Datum
-prefix(PG_FUNCTION_ARGS)
-{
-	text	   *value = PG_GETARG_TEXT_PP(0);
-	int			n = PG_GETARG_INT32(1);
-
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(VARDATA_ANY(value),
-											  pg_mbcharcliplen(VARDATA_ANY(value),
-															   VARSIZE_ANY_EXHDR(value),
-															   Max(n, 0))));
-}
 
 /*
  * The prefecture in an institution's or an insurer's number, by its length:
