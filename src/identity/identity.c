@@ -6,9 +6,11 @@
 
 #include "identity/identity.h"
 #include "identity/keys.h"
+#include "identity/number.h"
 
 void
 identity_init(void)
 {
 	keys_init();
+	number_init();
 }
