@@ -415,7 +415,7 @@ insert_new(Batch *batch, NewPerson **news, int n, HTAB *table)
 	static const char *const query =
 		"insert into niji.identifier (kind, generation, normalization, digest, person, source)"
 		" select $1, $2, $3, u.digest, u.person, $6"
-		" from pg_catalog.unnest($4, $5) as u(digest, person)"
+		" from rows from (pg_catalog.unnest($4), pg_catalog.unnest($5)) as u(digest, person)"
 		" on conflict (kind, generation, digest) do nothing returning digest, person";
 	Oid			person_type = catalog_type("person");
 	Oid			types[6] = {INT4OID, INT2OID, INT2OID, BYTEAARRAYOID, InvalidOid, TEXTOID};
@@ -503,7 +503,8 @@ enrol_all(Batch *batch, double limit)
 	if (limit >= 0 && nnew > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("the batch has %d new persons, more than max_new allows", nnew),
+				 errmsg_plural("the batch has %d new person, more than max_new allows",
+							   "the batch has %d new persons, more than max_new allows", nnew, nnew),
 				 errdetail("At most %.0f of its %d identifiers may be new. Nobody was enrolled.",
 						   limit, batch->n),
 				 errhint("Many new persons where few are expected may mean that the file's identifiers are of another kind, or written in another way.")));
