@@ -67,6 +67,13 @@
 #define niji_proc_number(proc) ((proc)->pgprocno)
 #endif
 
+/* ---- the index of a relation's primary key ---- */
+#if PG_VERSION_NUM >= 180000
+#define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 /* ---- what a process is: B_BG_WORKER's neighbours moved; only this test is needed ---- */
 #if PG_VERSION_NUM >= 170000
 #define niji_wait_event(name) WaitEventExtensionNew(name)
