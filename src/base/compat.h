@@ -141,4 +141,31 @@ niji_query_check_as_user(Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* what EXPLAIN of one query does by itself; exported since 17 */
+#if PG_VERSION_NUM >= 170000
+#define niji_standard_explain standard_ExplainOneQuery
+#else
+#include "commands/explain.h"
+#include "tcop/tcopprot.h"
+static inline void
+niji_standard_explain(Query *query, int cursor_options, IntoClause *into, ExplainState *es,
+					  const char *query_string, ParamListInfo params, QueryEnvironment *query_env)
+{
+	PlannedStmt *plan;
+	instr_time	start;
+	instr_time	duration;
+	BufferUsage before = pgBufferUsage;
+	BufferUsage used;
+
+	INSTR_TIME_SET_CURRENT(start);
+	plan = pg_plan_query(query, query_string, cursor_options, params);
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	memset(&used, 0, sizeof(used));
+	BufferUsageAccumDiff(&used, &pgBufferUsage, &before);
+	ExplainOnePlan(plan, into, es, query_string, params, query_env, &duration,
+				   es->buffers ? &used : NULL);
+}
+#endif
+
 #endif							/* NIJI_COMPAT_H */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "codes/pack.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"

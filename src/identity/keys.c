@@ -18,7 +18,10 @@
  *
  * Locks: NIJI_LOCK_KEYS, shared to copy a key, exclusive to install a page.
  * Nothing else is taken, and nothing can raise, while it is held.  The
- * postmaster installs before there is anybody else.
+ * postmaster installs before there is anybody else.  Version and count are
+ * written under the lock and read without it, since they are looked at for
+ * every digest; a version read before a key is derived can only be too old,
+ * and what is too old is derived again.
  *
  * Whether a key is the right one is told by niji.master_key, which holds for
  * each generation a salt and a check value derived from the key.  Each backend
@@ -55,6 +58,7 @@
 #include "funcapi.h"
 #include "identity/key_source.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
@@ -73,8 +77,8 @@ PG_FUNCTION_INFO_V1(key_status);
 /* what is not secret */
 typedef struct KeyShared
 {
-	uint32		version;		/* counts installed pages; 0: never any */
-	int			count;			/* generations that are there */
+	pg_atomic_uint32 version;	/* counts installed pages; 0: never any */
+	pg_atomic_uint32 count;		/* generations that are there */
 	TimestampTz read_at;		/* when the source was read last, well or not */
 	char		message[KEY_MESSAGE_LENGTH];	/* why that failed; empty when it did not */
 } KeyShared;
@@ -100,6 +104,13 @@ static CatalogWatch watch = {"master_key"};
 static bool watching = false;
 
 static const uint8 no_salt[KDF_SALT_LENGTH] = {0};
+
+/* generations are there from 1 to this */
+static int
+newest_there(void)
+{
+	return (int) pg_atomic_read_u32(&shared->count);
+}
 
 /* ---- the pages ---- */
 
@@ -257,10 +268,10 @@ install(void)
 		protect(live, PROT_READ | PROT_WRITE);
 		memcpy(live, handover, sizeof(KeyPage));
 		protect(live, PROT_NONE);
-		shared->count = handover->count;
-		shared->version++;
+		pg_atomic_write_u32(&shared->count, handover->count);
+		pg_atomic_write_u32(&shared->version, pg_atomic_read_u32(&shared->version) + 1);
 	}
-	else if (shared->count == 0)
+	else if (newest_there() == 0)
 	{
 		/* after a crash's restart the page may still hold what was there before */
 		protect(live, PROT_READ | PROT_WRITE);
@@ -295,6 +306,8 @@ keys_start(void *address, bool found)
 	if (found)
 		return;
 	memset(shared, 0, sizeof(KeyShared));
+	pg_atomic_init_u32(&shared->version, 0);
+	pg_atomic_init_u32(&shared->count, 0);
 	if (live == NULL)
 	{
 		map_pages();
@@ -304,8 +317,8 @@ keys_start(void *address, bool found)
 	read_source();
 	if (install())
 		ereport(LOG,
-				(errmsg_plural("niji has %d master key", "niji has %d master keys", shared->count,
-							   shared->count)));
+				(errmsg_plural("niji has %d master key", "niji has %d master keys",
+							   newest_there(), newest_there())));
 	else
 		ereport(WARNING,
 				(errmsg("niji has no master key: %s", shared->message),
@@ -336,9 +349,9 @@ keys_reload(void)
 	niji_require_preload();
 	read_source();
 	LWLockAcquire(niji_lock(NIJI_LOCK_KEYS), LW_EXCLUSIVE);
-	before = shared->count;
+	before = newest_there();
 	good = install();
-	count = shared->count;
+	count = newest_there();
 	strlcpy(message, shared->message, sizeof(message));
 	LWLockRelease(niji_lock(NIJI_LOCK_KEYS));
 	if (good && count != before)
@@ -359,20 +372,13 @@ keys_reload(void)
 bool
 key_available(void)
 {
-	return niji_preloaded() && shared->count > 0;
+	return niji_preloaded() && newest_there() > 0;
 }
 
 uint32
 keys_version(void)
 {
-	uint32		version;
-
-	if (!niji_preloaded())
-		return 0;
-	LWLockAcquire(niji_lock(NIJI_LOCK_KEYS), LW_SHARED);
-	version = shared->version;
-	LWLockRelease(niji_lock(NIJI_LOCK_KEYS));
-	return version;
+	return niji_preloaded() ? pg_atomic_read_u32(&shared->version) : 0;
 }
 
 char *
@@ -393,7 +399,7 @@ derive(int generation, const char *use, const uint8 salt[32], uint8 out[32])
 
 	become_undumpable();
 	LWLockAcquire(niji_lock(NIJI_LOCK_KEYS), LW_SHARED);
-	there = generation >= 1 && generation <= shared->count;
+	there = generation >= 1 && generation <= newest_there();
 	if (there)
 	{
 		protect(live, PROT_READ);
@@ -486,17 +492,6 @@ newest_used(void)
 		if (checks[generation].used)
 			return generation;
 	return 0;
-}
-
-static int
-newest_there(void)
-{
-	int			count;
-
-	LWLockAcquire(niji_lock(NIJI_LOCK_KEYS), LW_SHARED);
-	count = shared->count;
-	LWLockRelease(niji_lock(NIJI_LOCK_KEYS));
-	return count;
 }
 
 static void
@@ -669,7 +664,7 @@ keys_verify_all(void)
 {
 	bool		own = !IsTransactionState();
 
-	if (!niji_preloaded() || shared->count == 0)
+	if (!niji_preloaded() || newest_there() == 0)
 		return;					/* said when the source was read */
 	if (own)
 	{
