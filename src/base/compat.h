@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -64,6 +65,13 @@
 #define niji_proc_number(proc) GetNumberFromPGProc(proc)
 #else
 #define niji_proc_number(proc) ((proc)->pgprocno)
+#endif
+
+/* ---- the index of a relation's primary key ---- */
+#if PG_VERSION_NUM >= 180000
+#define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
 /* ---- what a process is: B_BG_WORKER's neighbours moved; only this test is needed ---- */
@@ -132,5 +140,32 @@ niji_query_check_as_user(Query *query, RangeTblEntry *rte)
 	return rte->checkAsUser;
 #endif
 }
+
+/* what EXPLAIN of one query does by itself; exported since 17 */
+#if PG_VERSION_NUM >= 170000
+#define niji_standard_explain standard_ExplainOneQuery
+#else
+#include "commands/explain.h"
+#include "tcop/tcopprot.h"
+static inline void
+niji_standard_explain(Query *query, int cursor_options, IntoClause *into, ExplainState *es,
+					  const char *query_string, ParamListInfo params, QueryEnvironment *query_env)
+{
+	PlannedStmt *plan;
+	instr_time	start;
+	instr_time	duration;
+	BufferUsage before = pgBufferUsage;
+	BufferUsage used;
+
+	INSTR_TIME_SET_CURRENT(start);
+	plan = pg_plan_query(query, query_string, cursor_options, params);
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	memset(&used, 0, sizeof(used));
+	BufferUsageAccumDiff(&used, &pgBufferUsage, &before);
+	ExplainOnePlan(plan, into, es, query_string, params, query_env, &duration,
+				   es->buffers ? &used : NULL);
+}
+#endif
 
 #endif							/* NIJI_COMPAT_H */

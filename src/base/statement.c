@@ -164,32 +164,48 @@ enabled(void)
 }
 
 static void
+start(QueryDesc *queryDesc, int eflags)
+{
+	if (prev_start)
+		prev_start(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
+}
+
+static void
 executor_start(QueryDesc *queryDesc, int eflags)
 {
-	NijiStatement *st = NULL;
+	NijiStatement *st;
+	MemoryContext old;
 
-	/* the reader is admitted before the executor does anything */
-	if (enabled() && niji_gate.touches(queryDesc->plannedstmt))
+	if (!enabled() || !niji_gate.touches(queryDesc->plannedstmt))
 	{
-		MemoryContext old;
+		start(queryDesc, eflags);
+		return;
+	}
 
-		st = create(CurrentMemoryContext);
+	st = create(CurrentMemoryContext);
+	PG_TRY();
+	{
 		old = MemoryContextSwitchTo(st->context);
 		st->reads = niji_gate.find_reads(queryDesc->plannedstmt);
 		MemoryContextSwitchTo(old);
 		st->query = queryDesc;
 		st->explain_only = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
+
+		/* the reader is admitted before the executor does anything */
 		if (!st->worker)
 			niji_gate.admit(st, false);
+		start(queryDesc, eflags);
 	}
-
-	if (prev_start)
-		prev_start(queryDesc, eflags);
-	else
-		standard_ExecutorStart(queryDesc, eflags);
-
-	if (st)
-		MemoryContextSetParent(st->context, queryDesc->estate->es_query_cxt);
+	PG_CATCH();
+	{
+		/* a QueryDesc of another statement may come to lie at the same address */
+		MemoryContextDelete(st->context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	MemoryContextSetParent(st->context, queryDesc->estate->es_query_cxt);
 }
 
 static void

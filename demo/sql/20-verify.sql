@@ -1,0 +1,1 @@
+select * from niji.verify_trail();

@@ -1,0 +1,16 @@
+/*
+ * digest.h
+ *    Digests: what is stored instead of identifiers.
+ */
+#ifndef NIJI_DIGEST_H
+#define NIJI_DIGEST_H
+
+#define DIGEST_LENGTH 16
+
+/*
+ * Digests of a canonical identifier under the generations 1 to newest, into
+ * newest * DIGEST_LENGTH bytes.  Raises 55000 when a key is not there.
+ */
+extern void digest_compute(int kind, const char *canonical, int length, int newest, uint8 *out);
+
+#endif							/* NIJI_DIGEST_H */
