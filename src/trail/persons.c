@@ -42,6 +42,7 @@
 
 PG_FUNCTION_INFO_V1(persons_contain);
 PG_FUNCTION_INFO_V1(persons_list);
+PG_FUNCTION_INFO_V1(person_chunk);
 
 /* ---- in backends ---- */
 
@@ -512,7 +513,7 @@ persons_park(void)
 
 /* ---- looking ---- */
 
-/* niji.persons_contain(persons bytea, chunk int, person niji.person) */
+/* niji.persons_contain(persons bytea, person niji.person) */
 Datum
 persons_contain(PG_FUNCTION_ARGS)
 {
@@ -543,4 +544,11 @@ persons_list(PG_FUNCTION_ARGS)
 			tuplestore_putvalues(set->setResult, set->setDesc, &value, &isnull);
 		}
 	return (Datum) 0;
+}
+
+/* niji.person_chunk(person niji.person) */
+Datum
+person_chunk(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32((uint32) PG_GETARG_INT32(0) >> PERSON_CHUNK_BITS);
 }

@@ -290,7 +290,7 @@ put_value(CborWriter *w, Oid type, Datum value, Size *left)
 	get_typlenbyvalalign(type, &length, &byval, &align);
 	if (byval)
 		cbor_bytes(w, &value, sizeof(value));
-	else if (length > 0 && length <= VALUE_MAX)
+	else if (length > 0)
 		cbor_bytes(w, DatumGetPointer(value), length);
 	else if (length == -1)
 	{

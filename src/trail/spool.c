@@ -154,6 +154,12 @@ spool_state(char *reason, Size size)
 }
 
 uint64
+spool_which(void)
+{
+	return shared->spool;
+}
+
+uint64
 spool_boot(void)
 {
 	return shared->boot;
@@ -245,7 +251,7 @@ refuse_file(int error, const char *what)
 			 errmsg("could not %s the spool of the trail: %m", what),
 			 errhint(error == ENOSPC || error == EDQUOT ?
 					 "Free disk space in the data directory; protected reads then work again by themselves." :
-					 "The directory \"%s\" in the data directory has to be there and writable for the server; protected reads then work again by themselves.",
+					 "The directory \"%s\" in the data directory has to be there and writable for the server; protected reads then work again by themselves. If its files are lost, restart the server.",
 					 SPOOL_DIRECTORY)));
 }
 
@@ -327,7 +333,7 @@ next_segment(uint64 segment)
 uint64
 spool_append(const SpoolPiece *pieces, int n, SpoolMode mode, SpoolPlace *place)
 {
-	static const char zeros[8] = {0};
+	static char zeros[8] = {0};
 	SpoolRecordHead heads[SPOOL_PIECES_MAX];
 	pg_crc32c	crcs[SPOOL_PIECES_MAX];
 	struct iovec iov[SPOOL_PIECES_MAX * 3];
@@ -363,7 +369,7 @@ spool_append(const SpoolPiece *pieces, int n, SpoolMode mode, SpoolPlace *place)
 		iov[parts++].iov_len = sizeof(SpoolRecordHead);
 		iov[parts].iov_base = unconstify(void *, pieces[i].data);
 		iov[parts++].iov_len = length;
-		iov[parts].iov_base = unconstify(char *, zeros);
+		iov[parts].iov_base = zeros;
 		iov[parts++].iov_len = SPOOL_ALIGN(length) - length;
 		total += sizeof(SpoolRecordHead) + SPOOL_ALIGN(length);
 	}
@@ -516,10 +522,13 @@ flush_for_all(void)
 void
 spool_flush(SpoolPlace place)
 {
+	static uint32 wait_event = 0;
 	TimestampTz deadline;
 
 	if (pg_atomic_read_u64(&shared->flushed) >= place)
 		return;
+	if (wait_event == 0)
+		wait_event = niji_wait_event("NijiSpoolFlush");
 	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), niji_audit_timeout);
 	while (pg_atomic_read_u64(&shared->flushed) < place)
 	{
@@ -559,8 +568,7 @@ spool_flush(SpoolPlace place)
 						 errhint("The disk of the data directory is slower than niji.audit_timeout (%d ms) allows.",
 								 niji_audit_timeout)));
 			}
-			(void) ConditionVariableTimedSleep(&shared->flush_done, left,
-											   niji_wait_event("NijiSpoolFlush"));
+			(void) ConditionVariableTimedSleep(&shared->flush_done, left, wait_event);
 		}
 	}
 	ConditionVariableCancelSleep();
@@ -658,6 +666,7 @@ spool_reconcile(const SpoolPosition *known, SpoolPosition *position, char **what
 	uint64		number = 0;
 	uint32		part = 0;
 	bool		fits = false;
+	bool		made = true;
 
 	*what = NULL;
 	for (int i = n - 1; i >= 0 && spool == 0; i--)
@@ -727,20 +736,34 @@ spool_reconcile(const SpoolPosition *known, SpoolPosition *position, char **what
 		pg_atomic_write_u64(&shared->first, n > 0 ? segments[0] : newest + 1);
 
 		/* a segment now, so that what is wrong with the directory is found by the writer, not by a reader */
-		if (next_segment(newest + 1))
-		{
-			pg_atomic_write_u32(&shared->state, STATE_OPEN);
-			set_reason("");
-		}
+		made = next_segment(newest + 1);
 	}
 	LWLockRelease(niji_lock(NIJI_LOCK_SPOOL_INSERT));
 	pfree(segments);
-	if (!spool_is_open())
+	if (!made)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create a segment of the spool: %m"),
 				 errhint("The directory \"%s\" in the data directory has to be writable for the server.",
 						 SPOOL_DIRECTORY)));
+}
+
+void
+spool_open(void)
+{
+	LWLockAcquire(niji_lock(NIJI_LOCK_SPOOL_INSERT), LW_EXCLUSIVE);
+	if (pg_atomic_read_u32(&shared->state) == STATE_CLOSED)
+	{
+		pg_atomic_write_u32(&shared->state, STATE_OPEN);
+		set_reason("");
+	}
+	LWLockRelease(niji_lock(NIJI_LOCK_SPOOL_INSERT));
+}
+
+bool
+spool_is_closed(void)
+{
+	return pg_atomic_read_u32(&shared->state) == STATE_CLOSED;
 }
 
 /* ---- reading, by the writer ---- */
@@ -854,7 +877,11 @@ spool_read(SpoolRecord *record)
 			uint64		next = following(reader.segment);
 
 			if (next == 0)
-				return false;
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("segments of the spool are missing in directory \"%s\"",
+								SPOOL_DIRECTORY),
+						 errhint("Put them back, or restart the server if they are lost.")));
 			if (!spool_reader_open(&reader, next))
 				ereport(ERROR,
 						(errcode_for_file_access(),

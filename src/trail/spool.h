@@ -53,6 +53,8 @@ extern uint64 spool_boot(void);
 
 /* ---- for the writer process ---- */
 
+extern uint64 spool_which(void);
+
 /* where the trail is: the last record that was moved */
 typedef struct SpoolPosition
 {
@@ -74,12 +76,15 @@ typedef struct SpoolRecord
 } SpoolRecord;
 
 /*
- * Opens the spool after a start, or closes it.  known is what the trail's
- * table says, or NULL; on return *position says from where records are to be
- * moved, and what is a phrase for a "mark" entry, or NULL.  Raises errors when files cannot be read or made.
+ * After a start, compares the spool with what the trail's table says (known,
+ * or NULL).  *position says from where records are to be moved, and *what is a
+ * phrase for a "mark" entry, or NULL.  Raises errors when files cannot be read
+ * or made.  Once the position is committed, spool_open() lets readers in.
  */
 extern void spool_reconcile(const SpoolPosition *known, SpoolPosition *position, char **what);
+extern void spool_open(void);
 extern void spool_close(const char *reason);
+extern bool spool_is_closed(void);	/* and not failed: to be reconciled */
 
 /* reading from the position on; spool_read is false when nothing more is there yet */
 extern void spool_seek(const SpoolPosition *position);
