@@ -37,3 +37,12 @@ insert into @extschema@.duty_right (duty, kind, object)
   select d, 'function', f
     from unnest(array['auditor', 'governance']) d,
          unnest(array['prove_inclusion(bigint, bigint)', 'prove_consistency(bigint, bigint)', 'export_seal(bigint)']) f;
+
+create function @extschema@.verify_trail(from_seq bigint default null, to_seq bigint default null,
+                                         out seq bigint, out finding text) returns setof record
+language c volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp as 'MODULE_PATHNAME';
+comment on function @extschema@.verify_trail(bigint, bigint) is
+  'Verifies the trail, or a part of it: every entry against its leaf hash, the tree and the seals with their signatures. A row a finding, with the entry that it is about; no rows when the trail is intact. Auditors.';
+
+insert into @extschema@.duty_right (duty, kind, object) values
+  ('auditor', 'function', 'verify_trail(bigint, bigint)');

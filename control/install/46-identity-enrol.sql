@@ -80,7 +80,7 @@ comment on function @extschema@.enrol_batch(text, text[], text, numeric) is
   'The persons that identifiers point at, known or new, in order; null for null. One malformed identifier (named by its place) refuses the whole batch, as do twelve-digit numbers of which more than half (of at least 20) pass the check of a My Number. max_new: how many persons may be new, a share of the batch if below 1, else a number. Duty: loader.';
 
 create function @extschema@.find_person(kind text, identifier text, on_date date default null) returns @extschema@.person
-language c volatile parallel unsafe as 'MODULE_PATHNAME';
+language c stable parallel restricted as 'MODULE_PATHNAME';
 comment on function @extschema@.find_person(text, text, date) is
   'The person that an identifier points at (on a date, where it is valid for a time), or null. Raises 22P02 for a malformed identifier, 55000 without a master key. Duties: consent_officer, auditor, custodian; not loader.';
 

@@ -443,8 +443,10 @@ pending_move(int limit)
 	int			expected;
 	bool		more = true;
 	Oid			types[1] = {TIDARRAYOID};
+	MemoryContext few;
 
 	SPI_connect();
+	few = AllocSetContextCreate(CurrentMemoryContext, "niji pending entries", ALLOCSET_DEFAULT_SIZES);
 	plan = SPI_prepare("select ctid, header, salt, private_part from niji.pending_entry order by xid, id", 0,
 					   NULL);
 	if (plan == NULL)
@@ -455,6 +457,7 @@ pending_move(int limit)
 		SPITupleTable *rows;
 		Datum		tids[MOVE_ROWS];
 		Datum		values[1];
+		MemoryContext old;
 
 		SPI_cursor_fetch(portal, true, Min(MOVE_ROWS, limit - moved));
 		rows = SPI_tuptable;
@@ -462,6 +465,7 @@ pending_move(int limit)
 		more = expected == MOVE_ROWS;
 		if (expected == 0)
 			break;
+		old = MemoryContextSwitchTo(few);
 		for (int i = 0; i < expected; i++)
 		{
 			bytea	   *parts[3];
@@ -492,6 +496,8 @@ pending_move(int limit)
 			SPI_processed != expected)
 			elog(ERROR, "pending entries changed while they were moved");
 		moved += expected;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(few);
 		SPI_freetuptable(rows);
 	}
 	SPI_cursor_close(portal);
