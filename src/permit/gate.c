@@ -219,7 +219,9 @@ find_reads(PlannedStmt *plan)
 /* ---- refusing ---- */
 
 /* 42501, after an entry that says so */
-static void pg_attribute_noreturn()
+pg_noreturn static void deny(NijiStatement *st, const char *reason, const char *hint);
+
+static void
 deny(NijiStatement *st, const char *reason, const char *hint)
 {
 	if (trail_record_denied)
