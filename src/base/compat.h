@@ -19,6 +19,7 @@
 #include "parser/parsetree.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #include "varatt.h"
@@ -79,6 +80,11 @@
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* ---- a function that does not return: a prefix since 18 ---- */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
 #endif
 
 /* ---- what a process is: B_BG_WORKER's neighbours moved; only this test is needed ---- */
