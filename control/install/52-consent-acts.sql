@@ -32,7 +32,7 @@ begin
   end if;
   if basis = 'opt_out_after_notice' then
     waiting := coalesce(waiting, interval '1 month');
-    if waiting < interval '0' then
+    if waiting < interval '0' or not isfinite(waiting) then
       raise exception using errcode = '22023', message = 'a waiting time cannot be negative';
     end if;
   elsif waiting is not null then

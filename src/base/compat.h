@@ -19,6 +19,7 @@
 #include "parser/parsetree.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #include "varatt.h"
@@ -60,6 +61,13 @@
 #define NIJI_RUN_ARGS queryDesc, direction, count, execute_once
 #endif
 
+/* ---- generated columns that are computed when they are read (18+) ---- */
+#if PG_VERSION_NUM >= 180000
+#define niji_att_is_virtual(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define niji_att_is_virtual(att) (false)
+#endif
+
 /* ---- the number of a backend's PGPROC ---- */
 #if PG_VERSION_NUM >= 170000
 #define niji_proc_number(proc) GetNumberFromPGProc(proc)
@@ -72,6 +80,11 @@
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* ---- a function that does not return: a prefix since 18 ---- */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
 #endif
 
 /* ---- what a process is: B_BG_WORKER's neighbours moved; only this test is needed ---- */

@@ -520,6 +520,7 @@ build(int permit, int dataset, Snapshot snapshot, TimestampTz clock)
 	set->next = sets;
 	sets = set;
 	consent_epoch++;
+	elog(DEBUG1, "consent set of permit %d, dataset %d: built", permit, dataset);
 	return set;
 }
 
@@ -599,8 +600,10 @@ follow(ConsentSet *set, Snapshot snapshot, bool rows, TimestampTz clock)
 		done = row_scan_since(&set->rule, snapshot, set->key.xmin, note_change, &changes);
 	while (set->nmoments > 0 && set->moments[set->nmoments - 1].at <= set->clock)
 	{
-		set->changed = Max(set->changed, set->moments[--set->nmoments].at);
-		add_change(&changes, set->moments[set->nmoments].person);
+		SetMoment  *moment = &set->moments[--set->nmoments];
+
+		set->changed = Max(set->changed, moment->at);
+		add_change(&changes, moment->person);
 	}
 	if (changes.count > FOLLOW_LIMIT)
 		done = false;
@@ -633,6 +636,8 @@ follow(ConsentSet *set, Snapshot snapshot, bool rows, TimestampTz clock)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 	set->valid = done;
+	elog(DEBUG1, "consent set of permit %d, dataset %d: %s", set->rule.use.permit,
+		 set->rule.use.dataset, done ? "followed" : "left behind");
 	return done;
 }
 

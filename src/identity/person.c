@@ -19,6 +19,7 @@
 
 #include "base/compat.h"
 #include "base/duty.h"
+#include "identity/person.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "utils/snapmgr.h"
@@ -30,6 +31,8 @@ PG_FUNCTION_INFO_V1(person_in);
 PG_FUNCTION_INFO_V1(person_out);
 PG_FUNCTION_INFO_V1(person_recv);
 PG_FUNCTION_INFO_V1(person_send);
+
+bool		person_hidden = false;
 
 static void
 guard(int duties, const char *what)
@@ -85,6 +88,8 @@ person_in(PG_FUNCTION_ARGS)
 Datum
 person_out(PG_FUNCTION_ARGS)
 {
+	if (person_hidden)
+		PG_RETURN_CSTRING(pstrdup("*"));
 	guard(MAY_SHOW, "show a person");
 	PG_RETURN_CSTRING(psprintf("%d", PG_GETARG_INT32(0)));
 }
