@@ -7,7 +7,7 @@ use NijiTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = NijiTest::node('enrol', 'max_prepared_transactions' => 2);
+my $node = NijiTest::node('enrol', 'max_prepared_transactions' => 2, 'log_statement' => 'none');
 my $count = 'select count(*), count(distinct person) from niji.identifier';
 
 # ---- many sessions, the same new identifiers, alone and in batches that overlap ----
