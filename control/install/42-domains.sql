@@ -100,8 +100,14 @@ language c stable strict parallel safe cost 2 as 'MODULE_PATHNAME';
 comment on function @extschema@.person_of(@extschema@.pseudonym, integer) is
   'The person behind a pseudonym. Errors: 22023 not a person''s pseudonym of this domain; 55000 the domain is unknown or erased, or there is no key. Custodians and auditors.';
 
+create function @extschema@.pseudonym(code @extschema@.institution_code, domain integer, of_row @extschema@.person) returns @extschema@.pseudonym
+language c stable strict parallel safe cost 2 as 'MODULE_PATHNAME', 'pseudonym_of_institution';
+comment on function @extschema@.pseudonym(@extschema@.institution_code, integer, @extschema@.person) is
+  'The institution''s pseudonym in the domain. The person of the row is there so that nobody without a row can try institutions one by one: who has no person gets null. Errors: 55000 the domain is unknown or erased, or there is no key.';
+
 insert into @extschema@.public_function values
-  ('pseudonym(niji.person, integer)');
+  ('pseudonym(niji.person, integer)'),
+  ('pseudonym(niji.institution_code, integer, niji.person)');
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'create_domain(text, text)'),
   ('governance', 'function', 'erase_domain(text, text)'),

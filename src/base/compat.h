@@ -60,6 +60,13 @@
 #define NIJI_RUN_ARGS queryDesc, direction, count, execute_once
 #endif
 
+/* ---- generated columns that are computed when they are read (18+) ---- */
+#if PG_VERSION_NUM >= 180000
+#define niji_att_is_virtual(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define niji_att_is_virtual(att) (false)
+#endif
+
 /* ---- the number of a backend's PGPROC ---- */
 #if PG_VERSION_NUM >= 170000
 #define niji_proc_number(proc) GetNumberFromPGProc(proc)

