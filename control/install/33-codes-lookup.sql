@@ -117,16 +117,15 @@ as $$
             join niji.code_release r on r.id = c.release
            where c.system = (niji.find_code_system(expand.system)).id
            order by c.code, r.valid_from desc, r.id desc) answer
-   where answer.listed
-     and (filter is null
-          or starts_with(answer.code, filter)
-          or strpos(answer.display, filter) > 0
-          or strpos(answer.kana, filter) > 0
-          or strpos(answer.short_name, filter) > 0)
+   where filter is null
+      or starts_with(answer.code, filter)
+      or strpos(answer.display, filter) > 0
+      or strpos(answer.kana, filter) > 0
+      or strpos(answer.short_name, filter) > 0
    order by answer.code
 $$;
 comment on function @extschema@.expand(text, text) is
-  'The codes of a system as its newest release of each has them, to join with: all, or those whose code begins with the filter or whose names contain it. 22023 for an unknown system.';
+  'The codes of a system, each as the newest release that has it says, to join with: all, ended ones too (see valid), or those whose code begins with the filter or whose names contain it. 22023 for an unknown system.';
 
 insert into @extschema@.public_function (object) values
   ('lookup_code(text, text, date)'),

@@ -231,7 +231,7 @@ $$;
 comment on function @extschema@.grant_views(integer, name) is 'Lets a reader see a permit''s schema and views. Internal.';
 
 create function @extschema@.uncompile_permit(permit integer) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning set lock_timeout = '2s'
 as $$
 declare
   p niji.permit;

@@ -337,16 +337,25 @@ declare
 begin
   perform niji.require_duty('governance', 'close a permit');
   p := niji.lock_permit(permit);
-  perform niji.require_state(p, 'close', 'draft', 'submitted', 'approved', 'granted', 'suspended');
-  if p.state in ('granted', 'suspended') then
-    perform niji.uncompile_permit(p.id);
+  if p.state <> 'closed' or p.role is null then
+    perform niji.require_state(p, 'close', 'draft', 'submitted', 'approved', 'granted', 'suspended');
+    update niji.permit q set state = 'closed', closed_at = clock_timestamp(), closed_reason = close_permit.reason where q.id = p.id;
+    perform niji.record_act('close_permit', p.code, jsonb_build_object('reason', reason));
   end if;
-  update niji.permit q set state = 'closed', closed_at = clock_timestamp(), closed_reason = close_permit.reason where q.id = p.id;
-  perform niji.record_act('close_permit', p.code, jsonb_build_object('reason', reason));
+  -- the gate refuses from now on; a transaction that a reader keeps open must not hold this up
+  if p.role is not null then
+    begin
+      perform niji.uncompile_permit(p.id);
+    exception when lock_not_available or object_in_use then
+      raise warning using message = format('the objects of permit "%s" are still there', p.code),
+        detail = 'A transaction is using them. Nothing can be read through them any more.',
+        hint = 'Close the permit again when that transaction has ended.';
+    end;
+  end if;
 end
 $$;
 comment on function @extschema@.close_permit(text, text) is
-  'Closes a permit for good and removes its role, schema, views, grants and policies, with what readers built upon the views. Errors: 42704, 55000. Duty: governance.';
+  'Closes a permit for good and removes its role, schema, views, grants and policies, with what readers built upon the views. Reads are refused at once; where an open transaction holds the objects they stay, with a warning, until the call is repeated. Errors: 42704, 55000. Duty: governance.';
 
 create function @extschema@.add_reader(permit text, reader regrole) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp

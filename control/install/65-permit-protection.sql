@@ -153,6 +153,8 @@ begin
   end loop;
 
   -- permits
+  return query select 'permit ' || q.code, 'it is closed, but its objects are still there (niji.close_permit again)'
+    from niji.permit q where q.state = 'closed' and q.role is not null;
   for p in select * from niji.permit where state in ('granted', 'suspended') order by id loop
     object := 'permit ' || p.code;
     if not exists (select from pg_catalog.pg_roles where oid = p.role and rolname = p.role_name) then

@@ -81,6 +81,11 @@
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* ---- a function that does not return: a prefix since 18 ---- */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* ---- what a process is: B_BG_WORKER's neighbours moved; only this test is needed ---- */
 #if PG_VERSION_NUM >= 170000
 #define niji_wait_event(name) WaitEventExtensionNew(name)

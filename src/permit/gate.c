@@ -35,6 +35,7 @@
 #include "base/statement.h"
 #include "consent/consent.h"
 #include "datatype/timestamp.h"
+#include "catalog/pg_class.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "identity/domain.h"
@@ -111,6 +112,22 @@ dataset_read(PlannedStmt *plan, RangeTblEntry *rte, int index)
 	return dataset;
 }
 
+/* whether it changes a table that outlives the session */
+static bool
+keeps(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
+
+		if (rte->rtekind == RTE_RELATION && get_rel_persistence(rte->relid) != RELPERSISTENCE_TEMP)
+			return true;
+	}
+	return false;
+}
+
 static bool
 touches(PlannedStmt *plan)
 {
@@ -124,7 +141,7 @@ touches(PlannedStmt *plan)
 			return true;
 
 	/* what a reader reads must not be kept where the filter does not reach */
-	return plan->commandType != CMD_SELECT && gate_session_bound();
+	return unlikely(gate_session_bound()) && keeps(plan);
 }
 
 static List *
@@ -202,7 +219,9 @@ find_reads(PlannedStmt *plan)
 /* ---- refusing ---- */
 
 /* 42501, after an entry that says so */
-static void pg_attribute_noreturn()
+pg_noreturn static void deny(NijiStatement *st, const char *reason, const char *hint);
+
+static void
 deny(NijiStatement *st, const char *reason, const char *hint)
 {
 	if (trail_record_denied)
@@ -210,6 +229,7 @@ deny(NijiStatement *st, const char *reason, const char *hint)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 st->permit_code ? errmsg("permission denied to read under permit \"%s\"", st->permit_code) :
+			 st->reads == NIL ? errmsg("permission denied to write") :
 			 errmsg("permission denied to read a protected relation"),
 			 errdetail_internal("%s", reason),
 			 hint ? errhint("%s", hint) : 0));
@@ -435,9 +455,9 @@ admit(NijiStatement *st, bool running)
 
 	if (st->reads == NIL)
 	{
-		/* see touches(): it writes, and the session is bound */
-		if (gate_session_bound() && st->query && st->query->operation != CMD_SELECT)
-			deny(st, "A session that reads under a permit cannot write.",
+		/* see touches(): a function may have carried rows here */
+		if (gate_session_bound())
+			deny(st, "A session that reads under a permit does not write to tables that outlive it.",
 				 "Use another connection, which reads nothing, to change your tables.");
 		return;
 	}

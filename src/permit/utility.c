@@ -6,8 +6,8 @@
  *                     not apply (superusers, owners): recorded as a read
  *   EXPLAIN           shows plans of permit views without costs, and neither
  *                     ANALYZE nor a written COSTS ON
- *   CREATE TABLE AS,  in a session that reads under a permit: refused, as a
- *   COPY FROM, …      function might carry rows into a table
+ *   CREATE TABLE AS,  in a session that reads under a permit: refused for
+ *   REFRESH           what outlives it, as a function might carry rows there
  *   GRANT role        the roles that own datasets and permits' views are
  *                     granted to nobody
  *
@@ -25,6 +25,7 @@
 #include "base/shmem.h"
 #include "base/statement.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "commands/explain.h"
 #include "commands/prepare.h"
@@ -279,7 +280,7 @@ refuse_copy(void)
 	if (gate_session_bound())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("a session that reads under a permit cannot write"),
+				 errmsg("a session that reads under a permit does not write to tables that outlive it"),
 				 errhint("Use another connection, which reads nothing, to change your tables.")));
 }
 
@@ -291,9 +292,7 @@ utility(UTILITY_PARAMS)
 	switch (nodeTag(stmt))
 	{
 		case T_CopyStmt:
-			if (((CopyStmt *) stmt)->is_from)
-				refuse_copy();
-			else if (((CopyStmt *) stmt)->relation != NULL)
+			if (!((CopyStmt *) stmt)->is_from && ((CopyStmt *) stmt)->relation != NULL)
 			{
 				copy_to(UTILITY_ARGS);
 				return;
@@ -307,6 +306,9 @@ utility(UTILITY_PARAMS)
 			}
 			break;
 		case T_CreateTableAsStmt:
+			if (((CreateTableAsStmt *) stmt)->into->rel->relpersistence != RELPERSISTENCE_TEMP)
+				refuse_copy();
+			break;
 		case T_RefreshMatViewStmt:
 			refuse_copy();
 			break;
