@@ -1,5 +1,5 @@
 -- as the consent officer: notices, objections, opt-ins, each by the person's identifier
-\set registered `cut -d, -f5 "$DEMO_FILES"/registry/cancer.csv | sed 1d | grep .`
+\set registered `cut -d, -f5 "$DEMO_FILES"/registry/cancer.csv | grep :`
 select count(niji.record_consent(niji.find_person('insured', form), 'permit', category => 'cancer', evidence => 'informed consent form'))
          as "opt-ins for cancer data"
   from unnest(string_to_array(:'registered', E'\n')) form;
