@@ -16,6 +16,9 @@ extern int64 writer_seal(void);
 /* the same without a seal: waits until the trail holds what was recorded so far */
 extern void writer_catch_up(void);
 
+/* whether the process is there */
+extern bool writer_running(void);
+
 /* wakes the writer; cheap, from any process */
 extern void writer_wake(void);
 

@@ -1,0 +1,117 @@
+/* ---- trail: whose data were used ---- */
+
+create function @extschema@.persons_contain(persons bytea, person @extschema@.person) returns boolean
+language c immutable strict parallel safe as 'MODULE_PATHNAME';
+comment on function @extschema@.persons_contain(bytea, @extschema@.person) is
+  'Whether a bitmap of niji.read_persons has the person, whose chunk it is. Errors: XX001 for a damaged bitmap.';
+
+create function @extschema@.persons_list(persons bytea, chunk int) returns setof @extschema@.person
+language c immutable strict parallel safe rows 1000 as 'MODULE_PATHNAME';
+comment on function @extschema@.persons_list(bytea, int) is
+  'The persons of a bitmap of niji.read_persons. Errors: XX001 for a damaged bitmap.';
+
+create function @extschema@.person_chunk(person @extschema@.person) returns int
+language c immutable strict parallel safe as 'MODULE_PATHNAME';
+comment on function @extschema@.person_chunk(@extschema@.person) is 'The chunk of niji.read_persons in which a person is.';
+
+create function @extschema@.who_used(person @extschema@.person)
+returns table (permit text, title text, purpose text, applicant text, dataset text, kind text,
+               first_at timestamptz, last_at timestamptz, reads bigint)
+language plpgsql stable strict parallel restricted security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform niji.require_duty('auditor, consent_officer', 'see who used a person''s data');
+  return query
+    with used as (
+      select r.permit, p.dataset, case when p.shown then 'shown' else 'scanned' end as kind, r.at
+        from niji.read_persons p
+        join niji.read_index r using (open)
+       where p.chunk = niji.person_chunk(person)
+         and not r.parked
+         and niji.persons_contain(p.persons, person)
+      union all
+      -- reads that did not end, or whose persons are not known
+      select r.permit, d, 'possibly shown', r.at
+        from niji.read_index r, unnest(r.datasets) d
+       where r.end_seq is null or not r.persons_known
+    )
+    select m.code::text, m.title::text, m.purpose::text, a.name::text, d.name::text, u.kind,
+           min(u.at), max(u.at), count(*)
+      from used u
+      left join niji.permit m on m.id = u.permit
+      left join niji.applicant a on a.id = m.applicant
+      left join niji.dataset d on d.id = u.dataset
+     group by 1, 2, 3, 4, 5, 6
+     order by max(u.at) desc, 1, 5, 6;
+end
+$$;
+comment on function @extschema@.who_used(@extschema@.person) is
+  'Who used a person''s data, by permit and dataset. kind: shown (a pseudonym or row of theirs left), scanned (a row of theirs passed the filter and was counted), possibly shown (the read did not end in order, or was made without a permit, by a superuser; everybody counts). Duties: auditor, consent_officer.';
+
+create function @extschema@.persons_shown(reader regrole, from_time timestamptz, to_time timestamptz, dataset text default null)
+returns setof @extschema@.person
+language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unknown bigint;
+  reader_name name := (select rolname from pg_catalog.pg_roles where oid = reader);
+  only_dataset int;
+begin
+  perform niji.require_duty('auditor', 'see whose data a reader was shown');
+  if dataset is not null then
+    select d.id into only_dataset from niji.dataset d where d.name = persons_shown.dataset;
+    if not found then
+      raise exception using errcode = '42704', message = format('there is no dataset "%s"', dataset);
+    end if;
+  end if;
+  select count(*) into unknown
+    from niji.read_index r
+   where r.reader = reader_name and (r.end_seq is null or not r.persons_known)
+     and (from_time is null or r.at >= from_time) and (to_time is null or r.at < to_time)
+     and (only_dataset is null or only_dataset = any (r.datasets));
+  if unknown > 0 then
+    raise warning using message = format('%s reads did not end in order, or their persons are not known', unknown),
+      detail = 'Everybody whom their permits allow was possibly shown; only those who are known are listed.';
+  end if;
+  return query
+    select distinct l
+      from niji.read_index r
+      join niji.read_persons p using (open),
+           niji.persons_list(p.persons, p.chunk) l
+     where r.reader = reader_name and p.shown and not r.parked
+       and (from_time is null or r.at >= from_time) and (to_time is null or r.at < to_time)
+       and (only_dataset is null or p.dataset = only_dataset);
+end
+$$;
+comment on function @extschema@.persons_shown(regrole, timestamptz, timestamptz, text) is
+  'Whose data a reader was shown from one time up to (not including) another; null: without a bound. A WARNING says how many reads have no list. Duty: auditor.';
+
+create function @extschema@.verify_persons(from_seq bigint default null, to_seq bigint default null)
+returns table (seq bigint, finding text)
+language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform niji.require_duty('auditor, governance', 'verify the trail');
+  return query
+    select r.end_seq, 'the persons of this read are not those that were recorded'
+      from niji.read_index r
+      join niji.entry e on e.seq = r.end_seq
+     where (from_seq is null or r.end_seq >= from_seq) and (to_seq is null or r.end_seq < to_seq)
+       and r.persons_known
+       and niji.read_cbor(e.header) ->> 'persons_hash' is distinct from
+           (select encode(sha256(string_agg(int4send(p.dataset) || int4send(p.shown::int) || int4send(p.chunk) ||
+                                            int4send(octet_length(p.persons)) || p.persons, ''::bytea
+                                            order by p.dataset, p.shown, p.chunk)), 'hex')
+              from niji.read_persons p where p.open = r.open)
+     order by 1;
+end
+$$;
+comment on function @extschema@.verify_persons(bigint, bigint) is
+  'Closing entries whose sets of persons are no longer those that the entry''s hash was made of; none when intact. Part of what verify_trail() looks at.';
+
+insert into @extschema@.duty_right (duty, kind, object) values
+  ('auditor', 'function', 'who_used(niji.person)'),
+  ('consent_officer', 'function', 'who_used(niji.person)'),
+  ('auditor', 'function', 'persons_shown(regrole, timestamptz, timestamptz, text)'),
+  ('auditor', 'function', 'verify_persons(bigint, bigint)'),
+  ('governance', 'function', 'verify_persons(bigint, bigint)');
