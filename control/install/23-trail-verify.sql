@@ -1,5 +1,10 @@
 /* ---- trail: seals, proofs, verification ---- */
 
+create function @extschema@.seal_trail() returns bigint
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.seal_trail() is
+  'Moves what was recorded and committed so far into the trail and seals it now; the sealed size. What this transaction does itself is not in it yet. Governance and auditors. Errors: 55000 when there is no writer or no seal key.';
+
 create function @extschema@.prove_inclusion(seq bigint, tree_size bigint) returns bytea[]
 language c volatile strict parallel unsafe security definer set search_path = pg_catalog, pg_temp as 'MODULE_PATHNAME';
 comment on function @extschema@.prove_inclusion(bigint, bigint) is
@@ -36,7 +41,7 @@ comment on function @extschema@.export_seal(bigint) is
 insert into @extschema@.duty_right (duty, kind, object)
   select d, 'function', f
     from unnest(array['auditor', 'governance']) d,
-         unnest(array['prove_inclusion(bigint, bigint)', 'prove_consistency(bigint, bigint)', 'export_seal(bigint)']) f;
+         unnest(array['seal_trail()', 'prove_inclusion(bigint, bigint)', 'prove_consistency(bigint, bigint)', 'export_seal(bigint)']) f;
 
 create function @extschema@.verify_trail(from_seq bigint default null, to_seq bigint default null,
                                          out seq bigint, out finding text) returns setof record

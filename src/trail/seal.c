@@ -33,9 +33,11 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "base/duty.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "trail/checkpoint.h"
@@ -43,10 +45,13 @@
 #include "trail/entry.h"
 #include "trail/entry_tree.h"
 #include "trail/tile.h"
+#include "trail/writer.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(seal_trail);
 
 #define PEM_MAX 16384
 #define KEY_COMMAND_TIMEOUT 30000
@@ -437,4 +442,12 @@ seal_deliver(void)
 	}
 	pfree(waiting);
 	waiting = NULL;
+}
+
+/* niji.seal_trail(): asks the writer, and waits for it */
+Datum
+seal_trail(PG_FUNCTION_ARGS)
+{
+	duty_require(NIJI_GOVERNANCE | NIJI_AUDITOR, "seal the trail");
+	PG_RETURN_INT64(writer_seal());
 }

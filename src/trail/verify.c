@@ -67,7 +67,7 @@ typedef struct Verification
 	int64		last_bad_size;
 } Verification;
 
-static void finding(Verification *v, int64 seq, const char *format,...) pg_attribute_printf(3, 4);
+static void finding(Verification *v, int64 seq, const char *format,...) __attribute__((format(printf, 3, 4)));
 
 static void
 finding(Verification *v, int64 seq, const char *format,...)

@@ -1,7 +1,7 @@
 -- Consents are obeyed exactly as the statement's own snapshot and clock see them.
 \set ON_ERROR_STOP 1
 set client_min_messages = warning;
-select plan(58);
+select plan(60);
 
 insert into niji.holder (code, name, kind) values ('city', '市立病院', 'medical_institution'), ('rural', '診療所', 'medical_institution');
 insert into niji.applicant (code, name, kind) values ('lab', '疫学研究室', 'society');
@@ -99,6 +99,16 @@ select pg_sleep(0.5) \g /dev/null
 select is(may(990), false, 'when it has come, new statements obey');
 select is((select count(*) from people where niji.permitted(person, 1, 1)), 994::bigint, 'and count without it');
 commit;
+
+select ok(niji.record_consent(p(991), 'deny', effective_from => clock_timestamp() + interval '500 milliseconds', effective_until => clock_timestamp() + interval '900 milliseconds') > 0, 'An objection is recorded for a short while that is to come');
+begin isolation level repeatable read;
+select may(991) as earlier \gset
+select pg_sleep(0.6) \g /dev/null
+select may(991) as meanwhile \gset
+select pg_sleep(0.5) \g /dev/null
+select may(991) as later \gset
+commit;
+select is(array[:'earlier', :'meanwhile', :'later']::boolean[], array[true, false, true], 'In REPEATABLE READ it holds for just that while: a snapshot stands still, the clock does not');
 
 /* ---- plans ---- */
 select is((select count(*) from people where niji.permitted(person, 1, 1) and person = p(20)), 0::bigint, 'An index does not get round the filter');
