@@ -279,9 +279,7 @@ begin
             register_dataset.changes)
     returning id into result;
   perform niji.protect_dataset(result);
-  if to_regprocedure('niji.audit_changes(regclass, text)') is not null then
-    perform niji.audit_changes(relation, changes);
-  end if;
+  perform niji.audit_changes(relation, changes);
   perform niji.record_act('register_dataset', name,
             jsonb_build_object('relation', relation::text, 'person_columns', to_jsonb(person_columns), 'holder', holder,
                                'category', category, 'legal_basis', legal_basis, 'changes', changes));

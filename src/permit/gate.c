@@ -47,7 +47,6 @@
 #include "permit/cache.h"
 #include "permit/gate.h"
 #include "permit/permit.h"
-#include "permit/pending.h"
 #include "trail/record.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -224,8 +223,7 @@ pg_noreturn static void deny(NijiStatement *st, const char *reason, const char *
 static void
 deny(NijiStatement *st, const char *reason, const char *hint)
 {
-	if (trail_record_denied)
-		trail_record_denied(st, reason);
+	trail_record_denied(st, reason);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 st->permit_code ? errmsg("permission denied to read under permit \"%s\"", st->permit_code) :
@@ -465,14 +463,13 @@ admit(NijiStatement *st, bool running)
 	permit = permit_of_reads(st);
 	if (permit == NULL)
 	{
-		if (trail_require_writer) trail_require_writer();
+		trail_require_writer();
 		return;
 	}
 	check_reader(st, permit);
 	if (gate_explain.active && (gate_explain.analyze || gate_explain.costs_written))
 	{
-		if (trail_record_denied)
-			trail_record_denied(st, "EXPLAIN ANALYZE or COSTS ON under a permit.");
+		trail_record_denied(st, "EXPLAIN ANALYZE or COSTS ON under a permit.");
 		gate_check_explain();
 	}
 	if (st->explain_only && !(gate_explain.active && gate_explain.costs_off))
@@ -484,7 +481,7 @@ admit(NijiStatement *st, bool running)
 
 	if (st->explain_only)
 	{
-		if (trail_record_event) trail_record_event("explain", st->permit_code, NULL);
+		trail_record_event("explain", st->permit_code, NULL);
 		return;
 	}
 
@@ -494,7 +491,7 @@ admit(NijiStatement *st, bool running)
 				 errmsg("niji has no master key"),
 				 errhint("niji.key_source says where the server reads its keys; see the server's log.")));
 	domain_require(st->domain);
-	if (trail_require_writer) trail_require_writer();
+	trail_require_writer();
 	foreach(lc, st->reads)
 	{
 		NijiRead   *read = lfirst(lc);
