@@ -18,8 +18,8 @@ alter table bench_exists enable row level security;
 create policy bench on bench_exists for select to bench_plain
   using (not exists (select from bench_opt_out o where o.person = bench_exists.person));
 select niji.register_dataset('bench_claims', 'bench_claims', array['person']::name[], 'bench', 'claims', 'bench');
-insert into niji.consent (person, decision, category)
-  select person, 'deny', 'claims' from bench_opt_out;
+insert into niji.consent (person, decision, category, effective_from)
+  select person, 'deny', 'claims', now() from bench_opt_out;
 SQL
 sql postgres -v permit=BENCH-FILTER -v dataset=bench_claims -v column=val -f "$NIJI_TOP/bench/permit.sql" >/dev/null
 schema=bench_filter

@@ -152,6 +152,15 @@ select target_code from niji.translate_code('ssk-disease', '2500015', 'icd10', '
 union all select target_code from niji.translate_code('ssk-disease', '2500015', 'icd10', '2026-06-01');
 select code, listed from niji.codes where release = '2026-06' and code in ('2500015', '1519006') order by code;
 select count(*) from niji.expand('ssk-disease');
+select code, difference, old_display, new_display, new_valid from niji.compare_releases('ssk-disease', '2024-06-01', '2025-01') where difference <> 'not in it';
+select difference, count(*) from niji.compare_releases('ssk-disease', '2024-06-01', '2026-06') group by 1 order by 1;
+select * from niji.compare_releases('ssk-disease', '2024-06-01', 'no such');
+-- what does not look like a code is not repeated, nor is a report longer than a thousand rows
+select x.taken, x.refused, x.details -> 'refused_rows_not_shown' as not_shown, jsonb_array_length(x.details -> 'refused_rows') as shown, x.details -> 'refused_rows' -> 0 as first
+  from niji.load_codes('ssk-disease', 'wrong file', codes_test.cp932(codes_test.row('7300001', '良い行', change => '5') || (select string_agg(codes_test.row('山田太郎', '氏名'), '') from generate_series(1, 1002))), '2026-07-01') x;
+\set VERBOSITY default
+select * from niji.load_codes('ssk-disease', 'nothing right', codes_test.cp932(codes_test.row('山田太郎', '氏名')), '2026-07-01');
+\set VERBOSITY terse
 
 -- ---- rights ----
 set session authorization codes_test_reader;

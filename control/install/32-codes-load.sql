@@ -51,6 +51,7 @@ declare
   new_rows integer;
   ended_rows integer;
   refused_rows jsonb;
+  refused_count integer;
   absent_rows integer := 0;
   notes jsonb := '{}';
 begin
@@ -151,7 +152,8 @@ begin
       from known k
      where k.f[6] <> '' or k.before_code is not null
   ), refusals as (
-    select n.line, n.f[3] as code,
+    -- what does not look like a code is not repeated: the file may be another one
+    select n.line, case when n.f[3] ~ '^[0-9A-Za-z]{1,10}$' then n.f[3] end as code,
            coalesce(n.reason, case when n.line <> n.first_line then format('the code is already in line %s', n.first_line)
                                    else 'ends a code that is not known' end) as reason
       from numbered n
@@ -178,6 +180,12 @@ begin
          (select bool_or(f[1] = '0') from good),
          coalesce((select jsonb_agg(jsonb_build_object('line', line, 'code', code, 'reason', reason) order by line) from refusals), '[]')
     into taken_rows, new_rows, changed_rows, ended_rows, is_complete, refused_rows;
+
+  if taken_rows = 0 then
+    raise exception using errcode = '22023', message = 'no row of the file could be taken',
+      detail = format('Rows refused: %s. The first is line %s: %s.', jsonb_array_length(refused_rows),
+                      refused_rows -> 0 ->> 'line', refused_rows -> 0 ->> 'reason');
+  end if;
 
   /*
    * Only complete files list codes that did not change (変更区分 0), and they
@@ -212,19 +220,25 @@ begin
     end if;
   end if;
 
+  -- a report is for reading
+  refused_count := jsonb_array_length(refused_rows);
+  if refused_count > 1000 then
+    refused_rows := jsonb_path_query_array(refused_rows, '$[0 to 999]');
+    notes := notes || jsonb_build_object('refused_rows_not_shown', refused_count - 1000);
+  end if;
   notes := notes || jsonb_build_object('new', new_rows, 'no_longer_listed', absent_rows, 'refused_rows', refused_rows);
   update niji.code_release r
      set complete = coalesce(is_complete, false), taken = taken_rows, changed = changed_rows,
-         ended = ended_rows + absent_rows, refused = jsonb_array_length(refused_rows), details = notes
+         ended = ended_rows + absent_rows, refused = refused_count, details = notes
    where r.id = new_release;
   perform niji.record_act('load_codes', of_system.name || ' ' || load_codes.release,
                           jsonb_build_object('sha256', encode(sha256(content), 'hex'), 'taken', taken_rows, 'changed', changed_rows,
-                                             'ended', ended_rows + absent_rows, 'refused', jsonb_array_length(refused_rows)));
-  return query select taken_rows, changed_rows, ended_rows + absent_rows, jsonb_array_length(refused_rows), notes;
+                                             'ended', ended_rows + absent_rows, 'refused', refused_count));
+  return query select taken_rows, changed_rows, ended_rows + absent_rows, refused_count, notes;
 end
 $$;
 comment on function @extschema@.load_codes(text, text, bytea, date) is
-  'Loads a master file as a release of a code system, in one transaction: rows that are wrong are named in details with line and reason, and the others are stored. valid_from is the day from which the release answers (default: today). The same file again changes nothing. 22023 for an unknown system or a wrong number of columns, 0A000 for a system whose files are not read yet, 22021 for a wrong encoding, 23505 for other contents under the same name. Duty: governance.';
+  'Loads a master file as a release of a code system, in one transaction: rows that are wrong are named in details with line and reason, and the others are stored. valid_from is the day from which the release answers (default: today). The same file again changes nothing. 22023 for an unknown system, a wrong number of columns or a file without a row that is right, 0A000 for a system whose files are not read yet, 22021 for a wrong encoding, 23505 for other contents under the same name. Duty: governance.';
 
 create function @extschema@.load_codes_file(system text, release text, path text, valid_from date default null)
 returns table (taken integer, changed integer, ended integer, refused integer, details jsonb)

@@ -127,6 +127,38 @@ $$;
 comment on function @extschema@.expand(text, text) is
   'The codes of a system, each as the newest release that has it says, to join with: all, ended ones too (see valid), or those whose code begins with the filter or whose names contain it. 22023 for an unknown system.';
 
+create function @extschema@.compare_releases(system text, old_release text, new_release text)
+returns table (code text, difference text, old_display text, new_display text, old_valid daterange, new_valid daterange)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  of_system integer := (niji.find_code_system(compare_releases.system)).id;
+  old_id integer := (select r.id from niji.code_release r where r.system = of_system and r.name = compare_releases.old_release);
+  new_id integer := (select r.id from niji.code_release r where r.system = of_system and r.name = compare_releases.new_release);
+begin
+  if old_id is null or new_id is null then
+    raise exception using errcode = '22023', message = format('code system "%s" has no such release', system),
+      hint = 'The releases are in view niji.code_releases.';
+  end if;
+  return query
+    select coalesce(o.code, n.code),
+           case when n.code is null then 'not in it' when not n.listed then 'no longer listed' when o.code is null then 'new'
+                when not upper_inf(n.valid) and upper_inf(o.valid) then 'ended' else 'changed' end,
+           o.display, n.display, o.valid, n.valid
+      from (select c.* from niji.code c where c.system = of_system and c.release = old_id) o
+      full join (select c.* from niji.code c where c.system = of_system and c.release = new_id) n on n.code = o.code
+     where (o.display, o.kana, o.short_name, o.valid) is distinct from (n.display, n.kana, n.short_name, n.valid)
+     order by 1;
+end
+$$;
+comment on function @extschema@.compare_releases(text, text, text) is
+  'The codes that differ between two releases of a system in name or validity: new, changed, ended, no longer listed (a complete release lacks them), not in it (a release of changes). 22023 for an unknown system or release. Duties: all.';
+
+insert into @extschema@.duty_right (duty, kind, object)
+select d, 'function', 'compare_releases(text, text, text)'
+  from unnest(array['loader', 'consent_officer', 'reviewer', 'governance', 'auditor', 'custodian']) d;
+
 insert into @extschema@.public_function (object) values
   ('lookup_code(text, text, date)'),
   ('validate_code(text, text, date)'),

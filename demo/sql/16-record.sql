@@ -1,8 +1,8 @@
 -- as the auditor
 select pg_sleep(1.5) \g /dev/null
 \echo '   reads:'
-select seq, session_user, permit, command, array_to_string(datasets, ', ') as datasets, rows, persons_scanned as scanned, persons_shown as shown, outcome
-  from niji.trail_reads order by seq;
+select seq, r.session_user, permit, command, array_to_string(datasets, ', ') as datasets, rows, persons_scanned as scanned, persons_shown as shown, outcome
+  from niji.trail_reads r order by seq;
 \echo '   refused attempts:'
 select seq, header ->> 'session_user' as session_user, header ->> 'reason' as reason from niji.trail where kind = 'denied' order by seq;
 \echo '   changes, one in each mode:'

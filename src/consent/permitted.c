@@ -208,7 +208,7 @@ share_permitted(SupportRequestSelectivity *request)
 	if (set == NULL)
 		return SHARE_PERMITTED;
 	if (set->exceptions == 0)
-		return set->otherwise ? 1.0 : (set->rule.use.basis == BASIS_OPT_IN ? SHARE_CONSENTED : 0.0);
+		return set->otherwise ? 1.0 : 0.0;
 	examine_variable(request->root, linitial(request->args), request->varRelid, &column);
 	persons = get_variable_numdistinct(&column, &is_default);
 	ReleaseVariableStats(column);

@@ -416,8 +416,8 @@ entry_append(const uint8 *header, Size header_length, const uint8 salt[ENTRY_SAL
 
 	merkle_private_hash(salt, private_part, private_part ? private_length : 0, private_hash);
 	merkle_entry_leaf(header, header_length, private_hash, leaf);
-	has_spool = cbor_find_int(header, header_length, "spool", &spool) ||
-		cbor_find_int(header, header_length, "open", &spool);
+	has_spool = cbor_find_int(header, header_length, "open", &spool) ||
+		cbor_find_int(header, header_length, "spool", &spool);
 	insert_entry(seq, header, header_length, salt, private_part, private_length, leaf, spool,
 				 has_spool);
 	edge_push(0, leaf);

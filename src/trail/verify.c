@@ -229,8 +229,8 @@ check_entry(Verification *v, Rows *rows, int64 seq)
 		finding(v, seq, "the entry is not in the tree");
 
 	stored_spool = rows_get(rows, 7, &isnull);
-	has_spool = cbor_find_int(BYTES(header), LENGTH(header), "spool", &spool) ||
-		cbor_find_int(BYTES(header), LENGTH(header), "open", &spool);
+	has_spool = cbor_find_int(BYTES(header), LENGTH(header), "open", &spool) ||
+		cbor_find_int(BYTES(header), LENGTH(header), "spool", &spool);
 	if (has_spool ? isnull || DatumGetInt64(stored_spool) != spool : !isnull)
 		finding(v, seq, "the column spool was altered: the header has another number");
 }
