@@ -79,7 +79,7 @@ begin
   if holder is not null then
     select h.id into holder_id from niji.holder h where lower(h.code) = lower(record_notice.holder);
     if not found then
-      raise exception using errcode = '22023', message = format('there is no holder "%s"', holder),
+      raise exception using errcode = '42704', message = format('there is no holder "%s"', holder),
         hint = 'The holders are in niji.holders.';
     end if;
   end if;
@@ -93,7 +93,7 @@ begin
 end
 $$;
 comment on function @extschema@.record_notice(@extschema@.person, text, timestamptz, text) is
-  'Records that a person was notified that their data of a category (of one holder, or of any) will be used: starts the waiting time of opt_out_after_notice. Gives the notice''s number. Errors: 22023 for an unknown word or a time to come. Duty: consent_officer.';
+  'Records that a person was notified that their data of a category (of one holder, or of any) will be used: starts the waiting time of opt_out_after_notice. Gives the notice''s number. Errors: 22023 for an unknown category or a time to come, 42704 for an unknown holder. Duty: consent_officer.';
 
 create function @extschema@.record_consent(
   person @extschema@.person,
@@ -162,7 +162,7 @@ begin
   if holder is not null then
     select h.id into holder_id from niji.holder h where lower(h.code) = lower(record_consent.holder);
     if not found then
-      raise exception using errcode = '22023', message = format('there is no holder "%s"', holder),
+      raise exception using errcode = '42704', message = format('there is no holder "%s"', holder),
         hint = 'The holders are in niji.holders.';
     end if;
   end if;
@@ -171,7 +171,7 @@ begin
       from niji.permit p join niji.applicant a on a.id = p.applicant
      where lower(p.code) = lower(record_consent.permit);
     if not found then
-      raise exception using errcode = '22023', message = format('there is no permit "%s"', permit),
+      raise exception using errcode = '42704', message = format('there is no permit "%s"', permit),
         hint = 'The permits are in niji.permits.';
     end if;
     if purpose <> implied.purpose then
@@ -190,7 +190,7 @@ begin
     select d.id, d.category, case when d.holder_column is null then d.holder end as holder into implied
       from niji.dataset d where d.name = record_consent.dataset;
     if not found then
-      raise exception using errcode = '22023', message = format('there is no dataset "%s"', dataset),
+      raise exception using errcode = '42704', message = format('there is no dataset "%s"', dataset),
         hint = 'The datasets are in niji.datasets.';
     end if;
     if category <> implied.category then
@@ -220,7 +220,7 @@ begin
 end
 $$;
 comment on function @extschema@.record_consent(@extschema@.person, text, text, text, text, timestamptz, text, text, text, text, timestamptz, text) is
-  'Records what a person decided, "permit" or "deny", for a scope (null: any), from when to when; gives the consent''s number. It holds for every statement that starts after the transaction has committed. A permit brings its purpose and its recipient''s kind into the scope, a dataset its category and its holder. Errors: 22023 for an unknown word, a contradiction, or a guardian''s consent without an end. Duty: consent_officer.';
+  'Records what a person decided, "permit" or "deny", for a scope (null: any), from when to when; gives the consent''s number. It holds for every statement that starts after the transaction has committed. A permit brings its purpose and its recipient''s kind into the scope, a dataset its category and its holder. Errors: 22023 for an unknown word, a contradiction, or a guardian''s consent without an end; 42704 for an unknown permit, holder or dataset; 22004 without a person or a time. Duty: consent_officer.';
 
 create function @extschema@.void_consent(consent bigint, reason text) returns void
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -231,7 +231,7 @@ begin
     raise exception using errcode = '22023', message = 'a consent cannot be voided without a reason';
   end if;
   if consent is null or not exists (select from niji.consent c where c.id = void_consent.consent) then
-    raise exception using errcode = '22023', message = format('there is no consent %s', consent);
+    raise exception using errcode = '42704', message = format('there is no consent %s', consent);
   end if;
   insert into niji.consent_void (consent, reason) values (void_consent.consent, void_consent.reason)
     on conflict on constraint consent_void_pkey do nothing;
@@ -242,7 +242,7 @@ begin
 end
 $$;
 comment on function @extschema@.void_consent(bigint, text) is
-  'Takes back a consent that was entered in error: it counts as if it had not been, and stays on record with the reason. A person who changes their mind needs a new consent instead. Errors: 22023 for an unknown consent, 55000 if it was voided before. Duty: consent_officer.';
+  'Takes back a consent that was entered in error: it counts as if it had not been, and stays on record with the reason. A person who changes their mind needs a new consent instead. Errors: 42704 for an unknown consent, 22023 without a reason, 55000 if it was voided before. Duty: consent_officer.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'set_rule(text, text, text, text, interval, text)'),

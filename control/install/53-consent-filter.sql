@@ -67,12 +67,12 @@ begin
   perform niji.require_duty('governance,consent_officer', 'explain a consent');
   select p.id into permit_id from niji.permit p where lower(p.code) = lower(explain_consent.permit);
   if not found then
-    raise exception using errcode = '22023', message = format('there is no permit "%s"', permit),
+    raise exception using errcode = '42704', message = format('there is no permit "%s"', permit),
       hint = 'The permits are in niji.permits.';
   end if;
   select d.id, d.legal_basis into dataset_id, dataset_law from niji.dataset d where d.name = explain_consent.dataset;
   if not found then
-    raise exception using errcode = '22023', message = format('there is no dataset "%s"', dataset),
+    raise exception using errcode = '42704', message = format('there is no dataset "%s"', dataset),
       hint = 'The datasets are in niji.datasets.';
   end if;
   return query

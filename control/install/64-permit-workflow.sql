@@ -10,7 +10,7 @@ as $$
 declare
   p niji.permit;
 begin
-  select * into p from niji.permit q where lower(q.code) = lower(lock_permit.code) for update;
+  select * into p from niji.permit q where lower(q.code) = lower(lock_permit.code) for no key update;
   if not found then
     raise exception using errcode = '42704', message = format('there is no permit "%s"', code);
   end if;

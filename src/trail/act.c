@@ -146,8 +146,7 @@ record_act(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("an act of governance needs a name")));
-	if (!pg_strong_random(salt, sizeof(salt)))
-		elog(ERROR, "could not generate a salt");
+	entry_salt(salt);
 	entry_origin_fill(&origin);
 	cbor_init(&header);
 	cbor_map_begin(&header);

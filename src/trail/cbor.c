@@ -176,7 +176,10 @@ put_head(CborWriter *w, uint8 major, uint64 value)
 static void
 begin_item(CborWriter *w)
 {
-	w->level[w->depth].count++;
+	uint64		count = w->level[w->depth].count++;
+
+	if (w->level[w->depth].map && count % 2 == 0 && count / 2 < CBOR_KNOWN_PAIRS)
+		w->level[w->depth].pairs[count / 2] = (uint32) (w->length - w->level[w->depth].start);
 }
 
 void
@@ -450,13 +453,63 @@ pair_compare(const void *a, const void *b)
 
 static bool skip(CborReader *r, int depth, bool check_keys);
 
+/* finds out where the pairs of the map that is being written stand */
+static void
+find_pairs(CborWriter *w, Pair *pairs, uint64 count)
+{
+	size_t		start = w->level[w->depth].start;
+	CborReader	r;
+	CborItem	key;
+
+	cbor_reader(&r, w->data, w->length);
+	r.at = start;
+	for (uint64 i = 0; i < count; i++)
+	{
+		size_t		from = count <= CBOR_KNOWN_PAIRS ? start + w->level[w->depth].pairs[i] : r.at;
+
+		r.at = from;
+		if (!cbor_read(&r, &key) || key.type != CBOR_TEXT)
+			elog(ERROR, "a key of a map of CBOR is not text");
+		pairs[i].key = w->data + from;
+		pairs[i].key_length = r.at - from;
+		if (count > CBOR_KNOWN_PAIRS)
+		{
+			if (!skip(&r, w->depth, false))
+				elog(ERROR, "CBOR cannot be read again: %s", r.error);
+		}
+		else
+			r.at = i + 1 < count ? start + w->level[w->depth].pairs[i + 1] : w->length;
+		pairs[i].length = r.at - from;
+	}
+}
+
+/* few are sorted in place as they come, which is mostly nearly in order */
+static void
+sort_pairs(Pair *pairs, uint64 count)
+{
+	if (count > CBOR_KNOWN_PAIRS)
+	{
+		qsort(pairs, count, sizeof(Pair), pair_compare);
+		return;
+	}
+	for (uint64 i = 1; i < count; i++)
+	{
+		Pair		pair = pairs[i];
+		uint64		j = i;
+
+		for (; j > 0 && pair_compare(&pairs[j - 1], &pair) > 0; j--)
+			pairs[j] = pairs[j - 1];
+		pairs[j] = pair;
+	}
+}
+
 void
 cbor_map_end(CborWriter *w)
 {
 	size_t		start = w->level[w->depth].start;
 	uint64		count = w->level[w->depth].count;
-	CborReader	r;
-	Pair	   *pairs;
+	Pair		few[CBOR_KNOWN_PAIRS];
+	Pair	   *pairs = few;
 	bool		sorted = true;
 
 	Assert(w->depth > 0 && w->level[w->depth].map);
@@ -465,29 +518,18 @@ cbor_map_end(CborWriter *w)
 	count /= 2;
 	if (count > 1)
 	{
-		pairs = palloc(count * sizeof(Pair));
-		cbor_reader(&r, w->data + start, w->length - start);
-		for (uint64 i = 0; i < count; i++)
-		{
-			size_t		from = r.at;
-
-			if (!skip(&r, w->depth, false))
-				elog(ERROR, "CBOR cannot be read again: %s", r.error);
-			pairs[i].key = r.data + from;
-			pairs[i].key_length = r.at - from;
-			if (!skip(&r, w->depth, false))
-				elog(ERROR, "CBOR cannot be read again: %s", r.error);
-			pairs[i].length = r.at - from;
-			if (i > 0 && pair_compare(&pairs[i - 1], &pairs[i]) >= 0)
-				sorted = false;
-		}
+		if (count > CBOR_KNOWN_PAIRS)
+			pairs = palloc(count * sizeof(Pair));
+		find_pairs(w, pairs, count);
+		for (uint64 i = 1; i < count && sorted; i++)
+			sorted = pair_compare(&pairs[i - 1], &pairs[i]) < 0;
 		if (!sorted)
 		{
 			size_t		length = w->length - start;
 			uint8	   *copy;
 			size_t		at = 0;
 
-			qsort(pairs, count, sizeof(Pair), pair_compare);
+			sort_pairs(pairs, count);
 #ifdef NIJI_PLAIN
 			copy = palloc(length);
 #else
@@ -503,7 +545,8 @@ cbor_map_end(CborWriter *w)
 			memcpy(w->data + start, copy, length);
 			pfree(copy);
 		}
-		pfree(pairs);
+		if (pairs != few)
+			pfree(pairs);
 	}
 	container_end(w, MAJOR_MAP, count);
 }

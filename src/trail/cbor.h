@@ -24,6 +24,9 @@
 
 #define CBOR_MAX_DEPTH 32
 
+/* pairs of a map whose places are remembered while it is written; larger ones are read again */
+#define CBOR_KNOWN_PAIRS 24
+
 typedef struct CborWriter
 {
 	uint8	   *data;
@@ -35,6 +38,7 @@ typedef struct CborWriter
 		size_t		start;		/* of the container's first item */
 		uint64		count;		/* of its items; of a map, keys and values */
 		bool		map;
+		uint32		pairs[CBOR_KNOWN_PAIRS];	/* where each begins, from start */
 	}			level[CBOR_MAX_DEPTH + 1];
 	void	   *context;		/* MemoryContext of data */
 } CborWriter;

@@ -370,8 +370,7 @@ values_equal(Column *column, Datum a, bool a_null, Datum b, bool b_null)
 static void
 begin_part(Change *c)
 {
-	if (!pg_strong_random(c->salt, sizeof(c->salt)))
-		elog(ERROR, "could not generate a salt");
+	entry_salt(c->salt);
 	memset(c->inner_pad, 0x36, 64);
 	memset(c->outer_pad, 0x5c, 64);
 	for (int i = 0; i < ENTRY_SALT_SIZE; i++)

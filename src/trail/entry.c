@@ -112,6 +112,29 @@ entry_put_common(CborWriter *w, const char *kind, TimestampTz at, const EntryOri
 	cbor_put_int(w, "pid", origin->pid);
 }
 
+/* asking the system's generator for each entry would cost more than the rest of a short one */
+void
+entry_salt(uint8 salt[ENTRY_SALT_SIZE])
+{
+	static uint8 pool[64 * ENTRY_SALT_SIZE];
+	static int	left = 0;
+	static int	pid = 0;
+
+	if (left == 0 || pid != MyProcPid)
+	{
+		left = 0;
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random bytes")));
+		left = lengthof(pool) / ENTRY_SALT_SIZE;
+		pid = MyProcPid;
+	}
+	left--;
+	memcpy(salt, pool + left * ENTRY_SALT_SIZE, ENTRY_SALT_SIZE);
+	explicit_bzero(pool + left * ENTRY_SALT_SIZE, ENTRY_SALT_SIZE);
+}
+
 /* ---- pending entries: they commit with the transaction ---- */
 
 void
@@ -482,8 +505,8 @@ pending_move(int limit)
 			}
 			if (parts[1] && VARSIZE_ANY_EXHDR(parts[1]) == ENTRY_SALT_SIZE)
 				salt = (const uint8 *) VARDATA_ANY(parts[1]);
-			else if (!pg_strong_random(fresh, sizeof(fresh)))
-				elog(ERROR, "could not generate a salt");
+			else
+				entry_salt(fresh);
 			entry_append((const uint8 *) (parts[0] ? VARDATA_ANY(parts[0]) : ""),
 						 parts[0] ? VARSIZE_ANY_EXHDR(parts[0]) : 0, salt,
 						 parts[2] ? (const uint8 *) VARDATA_ANY(parts[2]) : NULL,

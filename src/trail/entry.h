@@ -46,6 +46,9 @@ extern void entry_origin_fill(EntryOrigin *origin);
 extern void entry_put_common(CborWriter *w, const char *kind, TimestampTz at,
 							 const EntryOrigin *origin);
 
+/* a fresh random salt */
+extern void entry_salt(uint8 salt[ENTRY_SALT_SIZE]);
+
 /* PostgreSQL's time to µs since 1970 UTC, as in headers */
 extern int64 entry_time(TimestampTz at);
 

@@ -6,7 +6,8 @@
  *
  * Decoded bytes are valid UTF-8 as ICU reads it back, to the same bytes (CP932
  * has duplicates, so to the same text); fields lie inside the text, in order;
- * lines only grow; a bad offset lies inside the input, and what is before its
+ * lines only grow; fields that are quoted and joined split into the same
+ * fields; a bad offset lies inside the input, and what is before its
  * line decodes.
  */
 #include "postgres.h"
@@ -20,6 +21,43 @@ check(bool condition)
 {
 	if (!condition)
 		abort();
+}
+
+/* writes the fields as one quoted row and reads them back */
+static void
+join_and_split(const TextfileField *fields, int nfields)
+{
+	TextfileField again[8];
+	TextfileReader reader;
+	TextfileRow row = {.fields = again,.room = lengthof(again)};
+	Size		room = 3;
+	char	   *text;
+	char	   *to;
+
+	for (int i = 0; i < nfields; i++)
+		room += 2 * fields[i].length + 3;
+	to = text = malloc(room);
+	for (int i = 0; i < nfields; i++)
+	{
+		if (i > 0)
+			*to++ = ',';
+		*to++ = '"';
+		for (Size k = 0; k < fields[i].length; k++)
+		{
+			if (fields[i].text[k] == '"')
+				*to++ = '"';
+			*to++ = fields[i].text[k];
+		}
+		*to++ = '"';
+	}
+	*to++ = '\r';
+	*to++ = '\n';
+	textfile_open(&reader, text, to - text, ',', true);
+	check(textfile_next_row(&reader, &row) && row.problem == NULL && row.nfields == nfields);
+	for (int i = 0; i < nfields; i++)
+		check(again[i].length == fields[i].length && memcmp(again[i].text, fields[i].text, fields[i].length) == 0);
+	check(!textfile_next_row(&reader, &row));
+	free(text);
 }
 
 static void
@@ -47,6 +85,8 @@ split(char *text, Size length, char separator, bool quotes)
 			if (!quotes)
 				check(memchr(fields[i].text, separator, fields[i].length) == NULL);
 		}
+		if (row.problem == NULL && row.nfields <= row.room)
+			join_and_split(fields, row.nfields);
 	}
 	check(reader.at == reader.end);
 	free(copy);

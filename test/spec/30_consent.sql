@@ -109,7 +109,7 @@ select lives_ok($$ select niji.void_consent((select id from niji.consents where 
 select is(may(25), true, 'A voided objection does not count');
 select is((select count(*) from niji.consents where evidence = 'form 25' and void_reason = 'wrong person'), 1::bigint, 'and stays on record with its reason');
 select throws_ok($$ select niji.void_consent((select id from niji.consents where evidence = 'form 25'), 'again') $$, '55000', null, 'It cannot be voided twice');
-select throws_ok($$ select niji.void_consent(999999, 'x') $$, '22023', null, 'nor can one that does not exist');
+select throws_ok($$ select niji.void_consent(999999, 'x') $$, '42704', null, 'nor can one that does not exist');
 select throws_ok($$ select niji.void_consent(1, ' ') $$, '22023', null, 'nor without a reason');
 
 /* ---- opt_in ---- */
@@ -125,9 +125,9 @@ select throws_ok($$ select niji.record_consent(p(1), 'maybe') $$, '22023', null,
 select throws_ok($$ select niji.record_consent(p(1), 'deny', category => 'gossip') $$, '22023', null, 'An unknown category is refused');
 select throws_ok($$ select niji.record_consent(p(1), 'deny', purpose => 'marketing') $$, '22023', null, 'An unknown purpose is refused');
 select throws_ok($$ select niji.record_consent(p(1), 'deny', recipient_kind => 'neighbour') $$, '22023', null, 'An unknown kind of recipient is refused');
-select throws_ok($$ select niji.record_consent(p(1), 'deny', permit => 'X-9''; drop table niji.consent; --') $$, '22023', null, 'An unknown permit is refused');
-select throws_ok($$ select niji.record_consent(p(1), 'deny', dataset => 'nowhere') $$, '22023', null, 'An unknown dataset is refused');
-select throws_ok($$ select niji.record_consent(p(1), 'deny', holder => 'nobody') $$, '22023', null, 'An unknown holder is refused');
+select throws_ok($$ select niji.record_consent(p(1), 'deny', permit => 'X-9''; drop table niji.consent; --') $$, '42704', null, 'An unknown permit is refused');
+select throws_ok($$ select niji.record_consent(p(1), 'deny', dataset => 'nowhere') $$, '42704', null, 'An unknown dataset is refused');
+select throws_ok($$ select niji.record_consent(p(1), 'deny', holder => 'nobody') $$, '42704', null, 'An unknown holder is refused');
 select throws_ok($$ select niji.record_consent(p(1), 'deny', declared_by => 'guardian') $$, '22023', null, 'A guardian''s consent needs an end');
 select lives_ok($$ select niji.record_consent(p(40), 'deny', declared_by => 'guardian', effective_until => '2031-04-01 00:00+09') $$, 'and is recorded with one');
 select throws_ok($$ select niji.record_consent(p(1), 'deny', declared_by => 'guardian', effective_until => 'infinity') $$, '22023', null, 'for ever is not an end');

@@ -1,6 +1,6 @@
 -- The trail: acts and changes get their place, are sealed, and whoever alters the record is found.
 \set ECHO none
-select plan(77);
+select plan(78);
 
 create role trail_governance login;
 create role trail_auditor login;
@@ -139,6 +139,12 @@ do $$ begin perform niji.audit_changes('big', 'rows'); end $$;
 insert into big select i, repeat('v', 1000) from generate_series(1, 20000) i;
 select niji.seal_trail() \g /dev/null
 select is((select (count(*), sum(rows), max(part))::text from niji.trail_changes where relation = 'public.big'), '(3,20000,3)', 'A change that tells a lot becomes several entries, which add up');
+
+select format('create table wide (%s)', string_agg(format('%s%s int', chr(97 + i % 26), 1000 - i), ', ')) from generate_series(1, 40) i \gexec
+do $$ begin perform niji.audit_changes('wide', 'rows'); end $$;
+select format('insert into wide values (%s)', string_agg(i::text, ', ')) from generate_series(1, 40) i \gexec
+select niji.seal_trail() \g /dev/null
+select is((select changed -> 0 -> 'new' from niji.trail_changes where relation = 'public.wide'), (select to_jsonb(w) from wide w), 'A row of many columns is told whole');
 
 /* ---- who sees what ---- */
 set session authorization trail_nobody;
