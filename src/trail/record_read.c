@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "nodes/params.h"
+#include "tcop/tcopprot.h"
 #include "trail/record.h"
 #include "trail/record_read.h"
 #include "utils/builtins.h"
