@@ -362,6 +362,8 @@ record_read_private(CborWriter *w, NijiStatement *st)
 			text++;
 			length--;
 		}
+		while (length > 0 && isspace((unsigned char) text[length - 1]))
+			length--;
 		if (length > TEXT_MAX)
 		{
 			cbor_put_uint(w, "length", length);
