@@ -51,9 +51,10 @@ create view @extschema@.trail_reads as
              lateral (select @extschema@.read_cbor(e.header) as header offset 0) h
        where e.spool = t.spool and e.seq > t.seq and h.header ->> 'kind' = 'read_end'
        order by e.seq limit 1) c on true
-   where t.kind = 'read';
+   where t.kind = 'read'
+     and coalesce((c.header ->> 'persons_scanned')::bigint, 1) > 0;
 comment on view @extschema@.trail_reads is
-  'Reads under permits, each joined to its closing entry: rows, persons whose rows passed the filter, persons whose pseudonyms were shown (null: unknown, so possibly everyone permitted). Without an outcome the read has not ended.';
+  'Reads (statements that scanned at least one person; the others are in niji.trail_probes), each joined to its closing entry: rows, persons whose rows passed the filter, persons whose pseudonyms were shown (null: unknown, so possibly everyone permitted). Without an outcome the read has not ended.';
 
 create view @extschema@.trail_changes as
   select t.seq, t.at, t."session_user",

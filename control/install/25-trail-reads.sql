@@ -57,6 +57,22 @@ create table @extschema@.server_setting (
 );
 comment on table @extschema@.server_setting is 'niji''s settings as the trail last heard of them; a change is an entry of the kind "setting".';
 
+create view @extschema@.trail_probes as
+  select t.seq, t.at, t."session_user",
+         t.header ->> 'permit' as permit,
+         t.header ->> 'command' as command,
+         t.header -> 'datasets' as datasets,
+         t.private ->> 'text' as text,
+         t.private -> 'parameters' as parameters,
+         t."user", t.client, t.application, t.pid
+    from @extschema@.read_index r
+    join @extschema@.trail t on t.seq = r.seq
+   where r.scanned = 0;
+comment on view @extschema@.trail_probes is
+  'Statements on protected data that scanned nobody: no row passed the filter, or none was asked for.';
+
+insert into @extschema@.duty_right (duty, kind, object) values ('auditor', 'select', 'trail_probes');
+
 create function @extschema@.spool_ready() returns boolean
 language c volatile strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.spool_ready() is

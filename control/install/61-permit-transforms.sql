@@ -9,7 +9,7 @@ language c stable strict leakproof parallel safe cost 1
 support @extschema@.under_permit_support
 as 'MODULE_PATHNAME';
 comment on function @extschema@.under_permit(integer) is
-  'Whether the running statement was admitted under a permit and reads this dataset by it. Stands in the restrictive policy of each dataset; never raises.';
+  'Whether the running statement was admitted under a permit and reads this dataset by it. Stands in the restrictive policy of each dataset. Error: 55000 on a server that does not preload niji, whatever the row.';
 
 create function @extschema@.require_protection() returns void
 language c stable parallel safe as 'MODULE_PATHNAME';

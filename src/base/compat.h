@@ -82,6 +82,20 @@
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/*
+ * What grouped columns stand for: since 18 they are, while expressions are
+ * simplified, Vars of an RTE of its own.  NIL for any other RTE.
+ */
+static inline List *
+niji_group_expressions(RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 180000
+	return rte->rtekind == RTE_GROUP ? rte->groupexprs : NIL;
+#else
+	return NIL;
+#endif
+}
+
 /* ---- a function that does not return: a prefix since 18 ---- */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))

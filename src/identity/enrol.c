@@ -123,7 +123,7 @@ read_kinds(void)
 		(void) catalog_owner(); /* says that the extension is not here */
 	rel = table_open(relid, AccessShareLock);
 	slot = table_slot_create(rel, NULL);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	snapshot = RegisterSnapshot(GetCatalogSnapshot(relid));
 	scan = table_beginscan(rel, snapshot, 0, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

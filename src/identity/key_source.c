@@ -25,7 +25,7 @@
 
 #define EXIT_NO_SUCH_GENERATION 3
 
-static void fail(KeyPage *page, const char *format,...) pg_attribute_printf(2, 3);
+static void fail(KeyPage *page, const char *format,...) __attribute__((format(printf, 2, 3)));
 
 static void
 fail(KeyPage *page, const char *format,...)

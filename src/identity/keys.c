@@ -437,7 +437,8 @@ read_checks(void)
 		(void) catalog_owner(); /* says that the extension is not here */
 	rel = table_open(relid, AccessShareLock);
 	slot = table_slot_create(rel, NULL);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	/* as a catalog is read: what is committed now, also in parallel mode */
+	snapshot = RegisterSnapshot(GetCatalogSnapshot(relid));
 	scan = table_beginscan(rel, snapshot, 0, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

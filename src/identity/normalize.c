@@ -25,6 +25,8 @@
 
 #include "identity/normalize.h"
 
+#include "identity/birth_date.h"
+
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
@@ -400,161 +402,17 @@ refuse_my_number(Identifier *out)
 	return refuse(out, "my_number", "It is or contains what passes the check of a My Number (individual number), which must not be used here.");
 }
 
-/* ---- dates ---- */
+/* ---- date and sex ---- */
 
-typedef struct Era
-{
-	UChar		kanji[2];
-	char		letter;
-	int			base;			/* year 1 is base + 1 */
-	int			first;			/* yyyymmdd */
-	int			last;			/* a day of change belongs to both where the law says so */
-} Era;
-
-/* in the order of the numbers that claims files use, 1 to 5 */
-static const Era eras[5] = {
-	{{0x660E, 0x6CBB}, 'M', 1867, 18680125, 19120730},	/* Meiji */
-	{{0x5927, 0x6B63}, 'T', 1911, 19120730, 19261225},	/* Taisho */
-	{{0x662D, 0x548C}, 'S', 1925, 19261225, 19890107},	/* Showa */
-	{{0x5E73, 0x6210}, 'H', 1988, 19890108, 20190430},	/* Heisei */
-	{{0x4EE4, 0x548C}, 'R', 2018, 20190501, 99999999}	/* Reiwa */
-};
-
-static int
-days_in_month(int year, int month)
-{
-	static const int days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool		leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return month == 2 && leap ? 29 : days[month - 1];
-}
-
-/* up to "max" digits at *i; -1 when there is none or too many */
-static int
-take_number(Span span, int32_t *i, int max)
-{
-	int			value = 0;
-	int32_t		start = *i;
-
-	while (*i < span.length && is_digit(span.at[*i]) && *i - start <= max)
-		value = value * 10 + (span.at[(*i)++] - '0');
-	return *i == start || *i - start > max ? -1 : value;
-}
-
-/* the separator after year or month: dash, slash, full stop, or the kanji */
-static bool
-take_separator(Span span, int32_t *i, UChar kanji, UChar *first)
-{
-	UChar		c;
-
-	if (*i >= span.length)
-		return false;
-	c = span.at[*i];
-	if (c != '-' && c != '/' && c != '.' && c != kanji)
-		return false;
-	/* both of one kind */
-	if (*first == 0)
-		*first = c == kanji ? 1 : c;
-	else if (*first != (c == kanji ? 1 : c))
-		return false;
-	(*i)++;
-	return true;
-}
-
-/* a birth date in any usual writing, as YYYY-MM-DD */
 static bool
 put_date(Span span, Identifier *out)
 {
-	static const char *const form_rule = "birth_date";
-	static const char *const form_message = "The birth date is not a date such as 1950-01-02, 19500102, S25-01-02 or, in kanji, a date of an era.";
-	const Era  *era = NULL;
-	int32_t		i = 0;
-	int32_t		digits;
-	int			year,
-				month,
-				day,
-				date;
-	UChar		separator = 0;
-	char		text[16];
+	char		text[BIRTH_DATE_LENGTH + 1];
+	const char *rule;
+	const char *message;
 
-	for (int e = 0; e < lengthof(eras) && span.length > 0; e++)
-	{
-		UChar		c = span.at[0];
-
-		if (c == eras[e].letter || c == eras[e].letter - 'A' + 'a' || c == eras[e].kanji[0])
-		{
-			era = &eras[e];
-			i = c == era->kanji[0] && span.length > 1 && span.at[1] == era->kanji[1] ? 2 : 1;
-			break;
-		}
-	}
-	for (digits = i; digits < span.length && is_digit(span.at[digits]);)
-		digits++;
-	digits -= i;
-
-	if (i + digits == span.length && (digits == 8 || digits == 7 || digits == 6))
-	{
-		int			number = 0;
-
-		/* YYYYMMDD; GYYMMDD with the era's number; YYMMDD after the era's letter */
-		for (int32_t k = i; k < span.length; k++)
-			number = number * 10 + (span.at[k] - '0');
-		if (digits == 7 && era == NULL && number / 1000000 >= 1 && number / 1000000 <= 5)
-		{
-			era = &eras[number / 1000000 - 1];
-			number %= 1000000;
-		}
-		else if ((digits == 8) != (era == NULL) || digits == 7)
-			return refuse(out, form_rule, form_message);
-		year = number / 10000;
-		month = number / 100 % 100;
-		day = number % 100;
-	}
-	else
-	{
-		if (era && i < span.length && span.at[i] == 0x5143)	/* gannen */
-		{
-			year = 1;
-			i++;
-		}
-		else
-		{
-			if (era == NULL && digits != 4)
-				return refuse(out, form_rule, form_message);
-			year = take_number(span, &i, era ? 2 : 4);
-		}
-		if (year < 0 || !take_separator(span, &i, 0x5E74, &separator) ||
-			(month = take_number(span, &i, 2)) < 0 ||
-			!take_separator(span, &i, 0x6708, &separator) ||
-			(day = take_number(span, &i, 2)) < 0)
-			return refuse(out, form_rule, form_message);
-		if (separator == 1 && i < span.length && span.at[i] == 0x65E5)
-			i++;
-		if (i != span.length)
-			return refuse(out, form_rule, form_message);
-	}
-	if (era)
-	{
-		if (year < 1)
-			return refuse(out, form_rule, form_message);
-		year += era->base;
-	}
-	if (month < 1 || month > 12 || year < 1 || day < 1 || day > days_in_month(year, month))
-		return refuse(out, "birth_date_exists", "The birth date is not a day of the calendar.");
-	date = year * 10000 + month * 100 + day;
-	if (era && (date < era->first || date > era->last))
-		return refuse(out, "birth_date_era", "The birth date is not within its era.");
-	if (year < 1868 || year > 2199)
-		return refuse(out, "birth_date_range", "The birth date is not between 1868 and 2199.");
-
-	for (int k = 0; k < 4; k++, year /= 10)
-		text[3 - k] = (char) ('0' + year % 10);
-	text[4] = text[7] = '-';
-	text[5] = (char) ('0' + month / 10);
-	text[6] = (char) ('0' + month % 10);
-	text[8] = (char) ('0' + day / 10);
-	text[9] = (char) ('0' + day % 10);
-	text[10] = '\0';
+	if (!birth_date_parse(span.at, span.length, text, &rule, &message))
+		return refuse(out, rule, message);
 	put_ascii(out, text);
 	return true;
 }

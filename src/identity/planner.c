@@ -206,13 +206,33 @@ is_pseudonym(Node *node, Node **person, Node **domain)
 	return IsA(*domain, Param) && ((Param *) *domain)->paramkind == PARAM_EXTERN;
 }
 
-/* the pseudonym inside its cast to text, or the node itself */
+/*
+ * What a grouped column stands for, or the node itself.  Grouping by pseudonym
+ * is grouping by person, so a condition on groups may name the person; unless
+ * grouping sets make nulls of it.
+ */
 static Node *
-without_cast(Node *node)
+ungrouped(PlannerInfo *root, Node *node)
+{
+	Var		   *var = (Var *) node;
+	List	   *expressions;
+
+	if (!IsA(node, Var) || var->varlevelsup > 0 || var->varno <= 0 ||
+		var->varno > list_length(root->parse->rtable) || root->parse->groupingSets != NIL)
+		return node;
+	expressions = niji_group_expressions(rt_fetch(var->varno, root->parse->rtable));
+	if (var->varattno <= 0 || var->varattno > list_length(expressions))
+		return node;
+	return copyObject(list_nth(expressions, var->varattno - 1));
+}
+
+/* the pseudonym inside its cast to text and behind its grouping, or the node itself */
+static Node *
+uncovered(PlannerInfo *root, Node *node)
 {
 	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == objects.pseudonym_text)
-		return linitial(((FuncExpr *) node)->args);
-	return node;
+		node = linitial(((FuncExpr *) node)->args);
+	return ungrouped(root, node);
 }
 
 static Node *
@@ -236,8 +256,8 @@ probes_of(PlannerInfo *root, Node *array, Node *domain, bool is_text)
 static Node *
 simplify_equality(PlannerInfo *root, Node *left, Node *right)
 {
-	Node	   *a = without_cast(left);
-	Node	   *b = without_cast(right);
+	Node	   *a = uncovered(root, left);
+	Node	   *b = uncovered(root, right);
 	Node	   *person,
 			   *domain,
 			   *other_person,
@@ -268,12 +288,6 @@ simplify_equality(PlannerInfo *root, Node *left, Node *right)
 	}
 
 	/* a column of pseudonyms and a text: as pseudonyms, whose equality can hash, merge and use an index */
-	if (a != left || b != right)
-	{
-		if (exprType(a) == objects.pseudonym && exprType(b) == objects.pseudonym)
-			return operation(objects.pseudonym_eq, a, b);
-		return NULL;
-	}
 	if (exprType(left) == TEXTOID)
 	{
 		Node	   *swap = left;
@@ -281,6 +295,9 @@ simplify_equality(PlannerInfo *root, Node *left, Node *right)
 		left = right;
 		right = swap;
 	}
+	if (exprType(right) == TEXTOID && IsA(right, FuncExpr) &&
+		((FuncExpr *) right)->funcid == objects.pseudonym_text)
+		return operation(objects.pseudonym_eq, left, linitial(((FuncExpr *) right)->args));
 	if (exprType(right) == TEXTOID && IsA(right, Const) && !((Const *) right)->constisnull)
 	{
 		Node	   *value = eval_const_expressions(root, call(objects.text_pseudonym, objects.pseudonym,
@@ -355,8 +372,8 @@ pseudonym_ne_support(PG_FUNCTION_ARGS)
 
 		/* columns of pseudonyms have a <> of their own, which is better than a NOT */
 		if (request->root != NULL &&
-			(is_pseudonym(without_cast(left), &person, &domain) ||
-			 is_pseudonym(without_cast(right), &person, &domain)))
+			(is_pseudonym(uncovered(request->root, left), &person, &domain) ||
+			 is_pseudonym(uncovered(request->root, right), &person, &domain)))
 			result = simplify_equality(request->root, left, right);
 		if (result)
 			result = (Node *) makeBoolExpr(NOT_EXPR, list_make1(result), -1);
@@ -402,7 +419,8 @@ pseudonym_any_support(PG_FUNCTION_ARGS)
 	left = linitial(request->fcall->args);
 	array = lsecond(request->fcall->args);
 	is_text = request->fcall->funcid == objects.any_text;
-	if (is_pseudonym(left, &person, &domain) && !contain_volatile_functions(array))
+	if (is_pseudonym(ungrouped(request->root, left), &person, &domain) &&
+		!contain_volatile_functions(array))
 		PG_RETURN_POINTER(any_operation(objects.person_eq_probe, person,
 										probes_of(request->root, array, domain, is_text)));
 	if (refers_to_subquery(left, request->root))

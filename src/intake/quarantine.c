@@ -19,6 +19,7 @@
 #include "fmgr.h"
 #include "identity/keys.h"
 #include "port/pg_bswap.h"
+#include "trail/record.h"
 #include <openssl/evp.h>
 
 PG_FUNCTION_INFO_V1(quarantine_seal);
@@ -136,6 +137,10 @@ quarantine_open(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a record of the quarantine has a form that is not known")));
+
+	/* a rollback would take the act of read_quarantine() back, not this entry */
+	trail_record_event("quarantine", psprintf(INT64_FORMAT, PG_GETARG_INT64(0)), NULL);
+
 	memcpy(&generation, in + 1, sizeof(generation));
 	length = total - SEAL_HEADER - SEAL_TAG;
 	bytes = palloc(VARHDRSZ + length + SEAL_TAG);

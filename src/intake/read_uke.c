@@ -164,7 +164,7 @@ decode_record(void *arg, UkeRecord *record)
 		char	   *comma;
 
 		reader->fields[i] = i == 0 ? reader->text : reader->fields[i - 1] + strlen(reader->fields[i - 1]) + 1;
-		comma = strchr(reader->fields[i], ',');
+		comma = (char *) strchr(reader->fields[i], ',');
 		if (comma != NULL)
 			*comma = '\0';
 	}

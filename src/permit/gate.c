@@ -522,6 +522,8 @@ under_permit(PG_FUNCTION_ARGS)
 	NijiStatement *st = statement_current();
 	ListCell   *lc;
 
+	/* an error rather than no rows: nothing looks like an answer that is none */
+	niji_require_preload();
 	if (st == NULL || st->permit == 0)
 		PG_RETURN_BOOL(false);
 	foreach(lc, st->reads)

@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "nodes/params.h"
+#include "tcop/tcopprot.h"
 #include "trail/record.h"
 #include "trail/record_read.h"
 #include "utils/builtins.h"
@@ -361,6 +362,8 @@ record_read_private(CborWriter *w, NijiStatement *st)
 			text++;
 			length--;
 		}
+		while (length > 0 && isspace((unsigned char) text[length - 1]))
+			length--;
 		if (length > TEXT_MAX)
 		{
 			cbor_put_uint(w, "length", length);

@@ -230,8 +230,8 @@ move_read_end(uint64 number, RecordEntry *entry, CborWriter *header)
 	cbor_put_uint(header, "open", entry->open);
 	if (number != 0)
 	{
-		/* an entry that the writer makes itself has no number and no amounts */
-		cbor_put_uint(header, "spool", number);
+		/* an entry that the writer makes itself has no number of its own and no amounts */
+		cbor_put_uint(header, "number", number);
 		cbor_put_uint(header, "rows", entry->rows);
 		cbor_put_uint(header, "micros", entry->micros);
 	}

@@ -2,7 +2,7 @@
  * normalize.c
  *    Fuzzes the canonical form of identifiers.
  *
- * fuzz: src/identity/normalize.c
+ * fuzz: src/identity/normalize.c src/identity/birth_date.c
  *
  * The first byte chooses the rule.  Whatever comes in: no fault; a canonical
  * form is valid by the same rule and its own canonical form; an error has a

@@ -1,7 +1,7 @@
 -- Pseudonyms: what an analyst sees instead of a person, and how queries find rows by them.
 -- Two domains, three tables, views as a permit makes them; the analyst has no other right.
 \set ECHO none
-select plan(87);
+select plan(94);
 
 create role pseudonym_owner17 nologin;
 create role pseudonym_owner18 nologin;
@@ -187,6 +187,14 @@ select is((select array[(select count(*) from p17.patient join public.list l on 
 reset enable_hashjoin; reset enable_mergejoin; reset enable_seqscan;
 select is((select count(*) from (select distinct pid from p17.lab) x), 991::bigint, 'DISTINCT');
 select is((select count(*) from (select pid from p17.lab group by pid having count(*) = 5) x), 990::bigint, 'GROUP BY');
+
+select is((select count(*) from (select pid from p17.lab group by pid having pid = :'one' or count(*) > 5 or pid in (:'two', 'nonsense'::text)) x), 2::bigint, 'HAVING with a pid beside an aggregate');
+select results_eq(format('select pid is null, count(*) from p17.lab where v between 0 and 999 group by grouping sets ((pid), ()) having pid is null or pid = %L order by 1', :'one'), $$ values (false, 1::bigint), (true, 990) $$, 'grouping sets');
+select is((select count(*) from p17.patient t left join p17.lab l on l.pid = t.pid and l.pid = :'one' where l.pid is not null), 5::bigint, 'a pid in the condition of an outer join');
+select is((select count(*) from p17.patient t left join p17.lab l on l.pid = t.pid where l.pid <> :'one' or l.pid is null), 4955::bigint, 'a pid above an outer join');
+select is((select count(*) from p17.patient t, lateral (select count(*) n from p17.lab l where l.pid = t.pid and l.v < 2000) x where x.n = 2), 990::bigint, 'a lateral sub-query on pid');
+select is((select count(*) from p17.patient t where t.pid = any (array(select l.pid from p17.lab l where l.v = t.birth))), (select count(*) from p17.patient t join p17.lab l on l.pid = t.pid and l.v = t.birth), 'a correlated array of pids');
+select is((with x as materialized (select pid from p17.lab where v < 100) select count(*) from x where pid in (select pid from p17.patient) and pid = any (array(select pid from p17.patient))), 90::bigint, 'a materialised WITH');
 
 -- ---- partitions, parallel plans ----
 set plan_cache_mode = force_generic_plan;

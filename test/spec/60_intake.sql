@@ -1,7 +1,7 @@
 -- Intake: what loaders can do, what becomes of records that are wrong, and what a loader cannot make niji do.
 \set ECHO none
 \i test/story.sql
-select plan(78);
+select plan(79);
 -- the trail of acts, whether or not the writer has moved them yet
 create function public.acts(wanted text) returns bigint language sql security definer as $$
   select (select count(*) from niji.pending_entry p where niji.decode_cbor(p.header) ->> 'action' = wanted)
@@ -54,6 +54,17 @@ select results_eq('select source, place, reason from niji.quarantine', $$ values
 select is((select convert_from(niji.read_quarantine(id), 'SJIS') from niji.quarantine), 'SY,8833421,20220230,1,,,,', 'A loader can read its original bytes');
 reset session authorization;
 select is(public.acts('read_quarantine'), 1::bigint, 'which is recorded');
+begin;
+set local session authorization loader_kato;
+select niji.read_quarantine(id) is not null as was_read from niji.quarantine \gset
+rollback;
+do $$ begin
+  for i in 1 .. 100 loop
+    exit when (select count(*) from niji.trail where kind = 'quarantine') >= 2;
+    perform pg_sleep(0.1);
+  end loop;
+end $$;
+select is((select count(*) from niji.trail where kind = 'quarantine'), 2::bigint, 'and stays recorded when the reading transaction is rolled back');
 select is((select count(*) from niji.quarantined where position(convert_to('8833421', 'UTF8') in sealed) > 0 or sealed::text like '%' || encode('8833421', 'hex') || '%'), 0::bigint,
   'The bytes are not in the table as they were');
 select is((select length(sealed) - 1 - 2 - 12 - 16 from niji.quarantined), length('SY,8833421,20220230,1,,,,'), 'but version, generation, nonce, ciphertext and tag');

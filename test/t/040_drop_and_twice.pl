@@ -41,7 +41,7 @@ is(scalar(() = as('analyst_fujita', 'copy (select * from p2026_017.lab) to stdou
 	40, 'COPY of a query over the permit\'s view gives its rows');
 is(scalar(() = $node->safe_psql('niji', 'copy warehouse.lab to stdout') =~ /^/mg), 40, 'A superuser copies a base table');
 ok($node->poll_query_until('niji',
-		"select count(*) > 0 from niji.trail_reads where session_user = 'postgres' and rows = 40 and 'lab' = any (datasets) and permit is null"),
+		"select count(*) > 0 from niji.trail_reads where \"session_user\" = 'postgres' and rows = 40 and 'lab' = any (datasets) and permit is null"),
 	'and it is an entry with the number of rows');
 $node->safe_psql('niji', 'grant usage on schema warehouse to public; create table warehouse.late (like warehouse.lab); alter table warehouse.late owner to stranger; alter table warehouse.late inherit warehouse.lab');
 refused('stranger', 'copy warehouse.late to stdout', '42501', 'COPY by the owner of a dataset\'s child is refused');
@@ -62,7 +62,7 @@ refused('analyst_fujita', 'begin; select count(*) from p_2.lab; rollback; select
 	'42501', 'nor does a rollback');
 is(as('analyst_fujita', 'prepare x as select count(*) from p_2.lab; explain select * from p_2.lab; select count(*) from p2026_017.lab') =~ /40$/,
 	1, 'PREPARE and EXPLAIN do not bind it');
-ok($node->poll_query_until('niji', "select count(*) >= 2 from niji.trail where kind = 'denied' and session_user = 'analyst_fujita'"),
+ok($node->poll_query_until('niji', "select count(*) >= 2 from niji.trail where kind = 'denied' and \"session_user\" = 'analyst_fujita'"),
 	'attempts are entries of the trail');
 
 # ---- plans sent to the client ----
