@@ -21,7 +21,7 @@ PROVE_TESTS = test/t/*.pl
 
 PG_CONFIG ?= pg_config
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -Wno-declaration-after-statement -Wno-unknown-warning-option -Wno-clobbered $(WERROR)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -Wno-declaration-after-statement -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-clobbered $(WERROR)
 SHLIB_LINK = -lcrypto -licuuc -licui18n -lroaring
 EXTRA_CLEAN = control/niji--$(NIJI_VERSION).sql
 

@@ -70,7 +70,7 @@ create table @extschema@.consent (
   category text references @extschema@.category,
   purpose text references @extschema@.purpose,
   recipient_kind text,
-  declared_by text not null references @extschema@.declarant,
+  declared_by text not null default 'self' references @extschema@.declarant,
   evidence text,
   recorded_by name not null default session_user,
   check (effective_until > effective_from)

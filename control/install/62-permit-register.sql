@@ -117,6 +117,9 @@ begin
   select * into strict d from niji.dataset where id = protect_dataset.dataset;
   for member in select niji.family(d.relation) loop
     execute format('alter table %s owner to %I', member, owner);
+    -- foreign keys are checked as the owner
+    execute format('grant usage on schema %s to %I',
+                   (select relnamespace::regnamespace from pg_catalog.pg_class where oid = member), owner);
     for grantee in
       select x.grantee from pg_catalog.pg_class c, aclexplode(c.relacl) x
        where c.oid = member and x.grantee <> c.relowner

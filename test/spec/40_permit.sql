@@ -1,7 +1,7 @@
 -- Datasets and permits: registering, the workflow, what a permit compiles to, and its end.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(105);
+select plan(108);
 grant usage on schema warehouse to public;
 
 /* ---- holders and applicants ---- */
@@ -89,6 +89,20 @@ select set_eq('select object, left(finding, 30) from niji.check_protection()',
 drop policy open on warehouse.birth;
 select is(niji.recompile_permits(), 1, 'recompile_permits() makes it good');
 select is_empty('select * from niji.check_protection()', 'and nothing is found any more');
+
+/* ---- foreign keys ---- */
+create schema shut;
+create table shut.ward (code text primary key);
+insert into shut.ward values ('W1');
+create table public.bed (ward text references shut.ward on delete cascade, number int);
+grant select, insert on public.bed to stranger;
+select niji.register_dataset('shut_ward', 'shut.ward', '{}', 'kenpo', 'registry', '難病法') > 0 as ok \g /dev/null
+set session authorization stranger;
+select lives_ok($$ insert into public.bed values ('W1', 1) $$, 'A foreign key to a dataset is checked for who may not read it');
+select throws_ok($$ insert into public.bed values ('W2', 1) $$, '23503', null, 'and refuses what is not there');
+reset session authorization;
+delete from shut.ward;
+select is_empty('select * from public.bed', 'and it cascades');
 
 /* ---- applying ---- */
 set session authorization governance_abe;
