@@ -1,4 +1,5 @@
 -- transforms: what they show, and that nothing makes them raise
+set datestyle = iso;
 select niji.year(d), niji.month(d)
   from unnest(array['2026-11-22', '2026-01-01', '2024-02-29', '0001-05-06 BC', '5874897-12-31', 'infinity', '-infinity', null]::date[]) d;
 select niji.year(t), niji.month(t)
