@@ -107,7 +107,7 @@ begin
 end
 $$;
 comment on function @extschema@.verify_persons(bigint, bigint) is
-  'Closing entries whose sets of persons are no longer those that the entry''s hash was made of; none when intact. Part of what verify_trail() looks at.';
+  'Closing entries whose sets of persons are no longer those that the entry''s hash was made of; none when intact. verify_trail() looks at entries, not at these sets.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('auditor', 'function', 'who_used(niji.person)'),

@@ -15,9 +15,8 @@
  * Text that is not UTF-8 (possible in a database of another encoding) is
  * written with U+FFFD in the place of bad bytes: recording must not fail.
  *
- * Plain C: also compiled without a server.  It is over 800 lines because the
- * writer and the reader that refuses what the writer would not write are kept
- * side by side.
+ * Plain C: also compiled without a server.  Over 800 lines, since reader and
+ * writer check each other and share what is shortest and what is UTF-8.
  */
 #ifdef NIJI_PLAIN
 #include "trail/plain.h"
@@ -722,7 +721,7 @@ cbor_read(CborReader *r, CborItem *item)
 	}
 	item->type = CBOR_DOUBLE;
 	{
-		uint8		expected[9] = {0};
+		uint8		expected[9];
 		int			n = double_encode(expected, item->number);
 
 		if (r->at - at != (size_t) n || memcmp(expected, r->data + at, n) != 0)

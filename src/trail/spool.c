@@ -87,14 +87,6 @@ static SpoolShared *shared = NULL;
 static int	own_fd = -1;
 static uint64 own_segment = 0;
 
-/* the writer's reading */
-static SpoolReader reader = {.fd = -1};
-static SpoolPosition reading;
-static uint64 damaged_before = 0;
-
-#define PLACE_SEGMENT(place) ((place) / SPOOL_SEGMENT)
-#define PLACE_OFFSET(place) ((place) % SPOOL_SEGMENT)
-
 static Size
 shared_size(void)
 {
@@ -593,14 +585,6 @@ spool_close(const char *reason)
 	LWLockRelease(niji_lock(NIJI_LOCK_SPOOL_INSERT));
 }
 
-static int
-compare_place(uint64 number, uint32 part, uint64 other_number, uint32 other_part)
-{
-	if (number != other_number)
-		return number < other_number ? -1 : 1;
-	return part < other_part ? -1 : part > other_part;
-}
-
 /* the end of what can be read in the newest segments of this spool; cuts a torn tail */
 static void
 find_end(uint64 *segments, int n, uint64 spool, uint64 *number, uint32 *part, char **what)
@@ -683,7 +667,7 @@ spool_reconcile(const SpoolPosition *known, SpoolPosition *position, char **what
 		if (known->spool != spool)
 			*what = psprintf("the spool in the data directory belongs to another trail; a new one begins after entry %llu",
 							 (unsigned long long) known->number);
-		else if (compare_place(known->number, known->part, number, part) > 0)
+		else if (spool_compare(known->number, known->part, number, part) > 0)
 			*what = psprintf("the data directory is older than the trail: its spool ends with entry %llu, the trail holds entry %llu; entries between a restored moment and the present may be missing",
 							 (unsigned long long) number, (unsigned long long) known->number);
 		else
@@ -766,129 +750,7 @@ spool_is_closed(void)
 	return pg_atomic_read_u32(&shared->state) == STATE_CLOSED;
 }
 
-/* ---- reading, by the writer ---- */
-
-/* the next segment of this spool after the given one, up to the end's; 0 when there is none */
-static uint64
-following(uint64 segment)
-{
-	uint64		last = PLACE_SEGMENT(spool_end());
-
-	while (++segment <= last)
-	{
-		char		path[MAXPGPATH];
-		struct stat st;
-
-		spool_path(path, segment);
-		if (stat(path, &st) == 0)
-			return segment;
-	}
-	return 0;
-}
-
-void
-spool_seek(const SpoolPosition *position)
-{
-	int			n;
-	uint64	   *segments = spool_list(&n);
-	uint64		found = 0;
-
-	spool_reader_close(&reader);
-	reading = *position;
-	damaged_before = 0;
-	for (int i = n - 1; i >= 0; i--)
-	{
-		SpoolHead	head;
-
-		if (!spool_read_head(segments[i], &head) || head.spool != position->spool)
-			continue;
-		found = segments[i];
-		if (compare_place(head.number, head.part, position->number, position->part) <= 0)
-			break;
-	}
-	pfree(segments);
-	reader.segment = found;
-	reader.offset = sizeof(SpoolHead);
-	if (found != 0 && !spool_reader_open(&reader, found))
-		ereport(ERROR,
-				(errcode_for_file_access(), errmsg("could not open a segment of the spool: %m")));
-}
-
-SpoolPlace
-spool_read_place(void)
-{
-	return reader.segment * SPOOL_SEGMENT + reader.offset;
-}
-
-bool
-spool_read(SpoolRecord *record)
-{
-	for (;;)
-	{
-		SpoolPlace	end = spool_end();
-		SpoolRecordHead head;
-		uint64		limit;
-		uint64		damaged = 0;
-		bool		last;
-
-		if (reader.fd < 0)
-			return false;
-		last = reader.segment == PLACE_SEGMENT(end);
-		if (last)
-			limit = PLACE_OFFSET(end);
-		else
-		{
-			struct stat st;
-
-			if (fstat(reader.fd, &st) != 0)
-				ereport(ERROR,
-						(errcode_for_file_access(),
-						 errmsg("could not read a segment of the spool: %m")));
-			limit = st.st_size;
-		}
-		if (spool_reader_next(&reader, limit, &head, &damaged))
-		{
-			int			order = compare_place(head.number, head.part, reading.number, reading.part);
-
-			damaged_before += damaged;
-			if (order <= 0)
-				continue;		/* was moved before */
-			record->type = head.type;
-			record->number = head.number;
-			record->part = head.part;
-			record->boot = head.boot;
-			record->data = reader.data;
-			record->length = head.length;
-			record->damaged = damaged_before;
-			record->missing = head.number - reading.number - (head.type == SPOOL_ENTRY ? 1 : 0);
-			if (record->missing == 0 && head.type == SPOOL_PERSONS && head.part != reading.part + 1)
-				record->damaged += 1;
-			damaged_before = 0;
-			reading.number = head.number;
-			reading.part = head.part;
-			return true;
-		}
-		damaged_before += damaged;
-		reader.offset += damaged;
-		if (last)
-			return false;
-		else
-		{
-			uint64		next = following(reader.segment);
-
-			if (next == 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						 errmsg("segments of the spool are missing in directory \"%s\"",
-								SPOOL_DIRECTORY),
-						 errhint("Put them back, or restart the server if they are lost.")));
-			if (!spool_reader_open(&reader, next))
-				ereport(ERROR,
-						(errcode_for_file_access(),
-						 errmsg("could not open a segment of the spool: %m")));
-		}
-	}
-}
+/* ---- emptying, by the writer ---- */
 
 void
 spool_purge(SpoolPlace place)

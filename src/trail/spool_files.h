@@ -42,6 +42,18 @@ typedef struct SpoolRecordHead
 	uint32		reserved;
 } SpoolRecordHead;
 
+#define PLACE_SEGMENT(place) ((place) / SPOOL_SEGMENT)
+#define PLACE_OFFSET(place) ((place) % SPOOL_SEGMENT)
+
+/* the order of records */
+static inline int
+spool_compare(uint64 number, uint32 part, uint64 other_number, uint32 other_part)
+{
+	if (number != other_number)
+		return number < other_number ? -1 : 1;
+	return part < other_part ? -1 : part > other_part;
+}
+
 extern pg_crc32c spool_head_crc(const SpoolHead *head);
 extern pg_crc32c spool_record_crc(pg_crc32c of_data, const SpoolRecordHead *head);
 

@@ -1,7 +1,7 @@
 -- Consents are obeyed exactly as the statement's own snapshot and clock see them.
 \set ON_ERROR_STOP 1
 set client_min_messages = warning;
-select plan(60);
+select plan(61);
 
 insert into niji.holder (code, name, kind) values ('city', '市立病院', 'medical_institution'), ('rural', '診療所', 'medical_institution');
 insert into niji.applicant (code, name, kind) values ('lab', '疫学研究室', 'society');
@@ -172,7 +172,8 @@ select is((select changes_at from niji.explain_consent(p(101), 'R-1', 'one')),
 reset timezone;
 begin;
 insert into niji.notice (person, category, notified_at) values (p(110), 'ehr', '2024-01-31 00:30+09'), (p(111), 'ehr', clock_timestamp() - interval '1 month' + interval '1 day');
-select is(array[may(110), may(111)], array[true, false], 'A month after 31 January is the last day of February');
+select may(110) as february, may(111) as tomorrow \gset
 rollback;
+select is(array[:'february', :'tomorrow']::boolean[], array[true, false], 'A month after 31 January is the last day of February; a notice a day short of a month is not enough');
 
 select * from finish();

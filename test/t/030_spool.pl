@@ -223,8 +223,21 @@ is(reads(), $all + 2, 'and is recorded; the waiver is an entry of its own');
 $node->append_conf('postgresql.conf', "niji.audit_wait = 'durable'\nniji.spool_limit = '32MB'");
 $node->restart;
 NijiTest::wait_for_writer($node);
-is( $node->safe_psql('niji', 'select bytes < 33554432 and ready and writer from niji.spool_status()'),
-	't', 'the writer keeps the spool small');
+my $holder = $node->background_psql('niji');
+$holder->query_safe('begin; lock table niji.entry in access exclusive mode;');
+my $long = "select count(*) from p2026_017.lab -- full " . ('x' x 1000000) . ";\n";
+$long =~ s/ -- full (x+);/ \/* full $1 *\/;/;
+my $script = $node->basedir . '/long.sql';
+append_to_file($script, $long x 40);
+($code, $out, $err) = analyst("\n\\i $script\n");
+my $served = () = $out =~ /^40$/mg;
+cmp_ok($served, '>', 20, 'while somebody locks the trail, reads go on');
+like($err, qr/the spool of the trail is full.*HINT:.*niji\.spool_limit/s, 'until the spool has reached its limit');
+$holder->query_safe('rollback;');
+$holder->quit;
+NijiTest::wait_for($node, 'select bytes < 20000000 from niji.spool_status()');
+is(reads("text like '%full xx%'"), $served, 'then all of them are moved');
+is((analyst($count))[1], '40', 'and reads work by themselves');
 
 is($node->safe_psql('niji', 'select count(*) from niji.verify_persons()'), '0', 'sets of persons are those that were recorded');
 $node->safe_psql('niji', q{update niji.read_persons set persons = '\x3a300000' where open = (select max(open) from niji.read_persons)});
