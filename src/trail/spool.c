@@ -27,6 +27,9 @@
  * Locks: NIJI_LOCK_SPOOL_INSERT for the end; the spinlock "mutex" for the
  * words that say why the spool is closed and for who flushes; neither is ever
  * held while an error could be raised.
+ *
+ * It is over 800 lines because all that may touch the end, its state and the
+ * newest segment stands in one place.
  */
 #include "postgres.h"
 
