@@ -98,7 +98,7 @@ comment on function @extschema@.pseudonym(@extschema@.person, integer) is
 create function @extschema@.person_of(pseudonym @extschema@.pseudonym, domain integer) returns @extschema@.person
 language c stable strict parallel safe cost 2 as 'MODULE_PATHNAME';
 comment on function @extschema@.person_of(@extschema@.pseudonym, integer) is
-  'The person behind a pseudonym. Errors: 22023 not a person''s pseudonym of this domain; 55000 the domain is unknown or erased, or there is no key. Custodians and auditors.';
+  'The person behind a pseudonym. Errors: 22023 not a person''s pseudonym of this domain; 55000 the domain is unknown or erased, or there is no key. Granted to no duty: turning a pseudonym back takes two people.';
 
 create function @extschema@.pseudonym(code @extschema@.institution_code, domain integer, of_row @extschema@.person) returns @extschema@.pseudonym
 language c stable strict parallel safe cost 2 as 'MODULE_PATHNAME', 'pseudonym_of_institution';
@@ -110,6 +110,4 @@ insert into @extschema@.public_function values
   ('pseudonym(niji.institution_code, integer, niji.person)');
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'create_domain(text, text)'),
-  ('governance', 'function', 'erase_domain(text, text)'),
-  ('custodian', 'function', 'person_of(niji.pseudonym, integer)'),
-  ('auditor', 'function', 'person_of(niji.pseudonym, integer)');
+  ('governance', 'function', 'erase_domain(text, text)');

@@ -510,6 +510,39 @@ admit(NijiStatement *st, bool running)
 
 /* ---- what the policies call ---- */
 
+/* the answer is the statement's, so it is looked for once */
+typedef struct UnderPermit
+{
+	uint64		serial;			/* of the statement that it is for */
+	int			dataset;
+	bool		answer;
+} UnderPermit;
+
+static pg_noinline UnderPermit *
+look_under_permit(FmgrInfo *flinfo, NijiStatement *st, int dataset)
+{
+	UnderPermit *call = flinfo->fn_extra;
+	ListCell   *lc;
+
+	/* an error rather than no rows: nothing looks like an answer that is none */
+	niji_require_preload();
+	if (call == NULL)
+		call = flinfo->fn_extra = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(UnderPermit));
+	call->serial = st ? st->serial : 0;
+	call->dataset = dataset;
+	call->answer = false;
+	if (st == NULL || st->permit == 0)
+		return call;
+	foreach(lc, st->reads)
+	{
+		NijiRead   *read = lfirst(lc);
+
+		if (read->dataset == dataset && read->permit == st->permit)
+			call->answer = true;
+	}
+	return call;
+}
+
 /*
  * niji.under_permit(dataset int): whether the running statement was admitted
  * under a permit and reads this dataset by it.  It stands in each dataset's
@@ -518,22 +551,13 @@ admit(NijiStatement *st, bool running)
 Datum
 under_permit(PG_FUNCTION_ARGS)
 {
-	int			dataset = PG_GETARG_INT32(0);
+	UnderPermit *call = fcinfo->flinfo->fn_extra;
 	NijiStatement *st = statement_current();
-	ListCell   *lc;
+	int			dataset = PG_GETARG_INT32(0);
 
-	/* an error rather than no rows: nothing looks like an answer that is none */
-	niji_require_preload();
-	if (st == NULL || st->permit == 0)
-		PG_RETURN_BOOL(false);
-	foreach(lc, st->reads)
-	{
-		NijiRead   *read = lfirst(lc);
-
-		if (read->dataset == dataset && read->permit == st->permit)
-			PG_RETURN_BOOL(true);
-	}
-	PG_RETURN_BOOL(false);
+	if (unlikely(call == NULL || call->serial != (st ? st->serial : 0) || call->dataset != dataset))
+		call = look_under_permit(fcinfo->flinfo, st, dataset);
+	PG_RETURN_BOOL(call->answer);
 }
 
 /* tells the planner that whoever gets as far as running sees all rows */

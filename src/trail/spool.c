@@ -55,7 +55,8 @@
 
 typedef enum
 {
-	STATE_CLOSED,				/* until the writer has looked at it */
+	STATE_STARTING,				/* closed, but the writer is expected soon */
+	STATE_CLOSED,				/* until the writer has looked at it again */
 	STATE_OPEN,
 	STATE_FAILED				/* a flush failed: closed until a restart */
 } SpoolState;
@@ -93,6 +94,15 @@ shared_size(void)
 	return sizeof(SpoolShared);
 }
 
+/* whether the writer has to look at it before it can take entries */
+static bool
+closed(void)
+{
+	uint32		state = pg_atomic_read_u32(&shared->state);
+
+	return state == STATE_STARTING || state == STATE_CLOSED;
+}
+
 static void
 set_reason(const char *reason)
 {
@@ -108,7 +118,7 @@ shared_start(void *address, bool found)
 	if (found)
 		return;
 	memset(shared, 0, sizeof(SpoolShared));
-	pg_atomic_init_u32(&shared->state, STATE_CLOSED);
+	pg_atomic_init_u32(&shared->state, STATE_STARTING);
 	pg_atomic_init_u64(&shared->end, 0);
 	pg_atomic_init_u64(&shared->flushed, 0);
 	pg_atomic_init_u64(&shared->first, 0);
@@ -247,9 +257,31 @@ refuse_file(int error, const char *what)
 					 SPOOL_DIRECTORY)));
 }
 
+/* a read that comes right after the server's start, or its database's making, waits for the writer */
+static void
+wait_for_start(void)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), niji_audit_timeout);
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = niji_wait_event("NijiWriter");
+	while (pg_atomic_read_u32(&shared->state) == STATE_STARTING && !RecoveryInProgress() &&
+		   GetCurrentTimestamp() < deadline)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50,
+						 wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 void
 spool_require(void)
 {
+	niji_require_preload();
+	if (unlikely(pg_atomic_read_u32(&shared->state) == STATE_STARTING))
+		wait_for_start();
 	refuse_closed();
 	if (over_limit(0, SPOOL_OPENING))
 		refuse_limit();
@@ -571,7 +603,7 @@ spool_flush(SpoolPlace place)
 void
 spool_close(const char *reason)
 {
-	if (pg_atomic_read_u32(&shared->state) == STATE_CLOSED)
+	if (closed())
 	{
 		set_reason(reason);
 		return;
@@ -678,7 +710,7 @@ spool_reconcile(const SpoolPosition *known, SpoolPosition *position, char **what
 						 (unsigned long long) known->number);
 
 	LWLockAcquire(niji_lock(NIJI_LOCK_SPOOL_INSERT), LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&shared->state) == STATE_CLOSED)
+	if (closed())
 	{
 		if (shared->boot == 0 && !pg_strong_random(&shared->boot, sizeof(shared->boot)))
 		{
@@ -736,7 +768,7 @@ void
 spool_open(void)
 {
 	LWLockAcquire(niji_lock(NIJI_LOCK_SPOOL_INSERT), LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&shared->state) == STATE_CLOSED)
+	if (closed())
 	{
 		pg_atomic_write_u32(&shared->state, STATE_OPEN);
 		set_reason("");
@@ -747,7 +779,7 @@ spool_open(void)
 bool
 spool_is_closed(void)
 {
-	return pg_atomic_read_u32(&shared->state) == STATE_CLOSED;
+	return closed();
 }
 
 /* ---- emptying, by the writer ---- */

@@ -123,14 +123,9 @@ ask(uint64 *asked, uint64 *done, int64 *size)
 		wait_event = niji_wait_event("NijiWriter");
 	niji_require_database();
 	SpinLockAcquire(&shared->mutex);
-	here = shared->latch != NULL;
 	mine = ++*asked;
 	SpinLockRelease(&shared->mutex);
-	if (!here)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the process \"niji writer\" does not run"),
-				 errhint("The server's log says why; it is started again every second.")));
+	/* one that does not run now, because its database is new or it was ended, may come up in time */
 	writer_wake();
 	for (;;)
 	{
@@ -151,6 +146,7 @@ ask(uint64 *asked, uint64 *done, int64 *size)
 				error = pstrdup(text);
 			break;
 		}
+		here = shared->latch != NULL;
 		SpinLockRelease(&shared->mutex);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (left <= 0)
@@ -158,7 +154,8 @@ ask(uint64 *asked, uint64 *done, int64 *size)
 			ConditionVariableCancelSleep();
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the process \"niji writer\" did not answer within niji.audit_timeout"),
+					 here ? errmsg("the process \"niji writer\" did not answer within niji.audit_timeout")
+					 : errmsg("the process \"niji writer\" does not run"),
 					 errhint("The server's log says what hinders it.")));
 		}
 		(void) ConditionVariableTimedSleep(&shared->done, left, wait_event);

@@ -74,7 +74,7 @@ select throws_ok('select niji.pseudonym(''42'', 99)', '55000', null, 'an unknown
 select isnt(niji.pseudonym('0110113719'::niji.institution_code, :d17, '42'), niji.pseudonym('0110113719'::niji.institution_code, :d18, '42'), 'an institution has different pseudonyms in two domains');
 select is(niji.pseudonym('0110113719'::niji.institution_code, :d17, '42'), niji.pseudonym('0110113719'::niji.institution_code, :d17, '43'), 'an institution has the same pseudonym in every row');
 set session authorization pseudonym_auditor;
-select is((select niji.person_of(niji.pseudonym(niji.person_of(p, :d17), :d17), :d17) = niji.person_of(p, :d17) from (select niji.text_pseudonym('0000000000000000000000000001') as p) x where false), null, 'an auditor may call person_of');
+select throws_ok(format('select niji.person_of(%L, %s)', '0000000000000000000000000001', :d17), '42501', null, 'nor may an auditor, alone');
 set session authorization pseudonym_analyst;
 select throws_ok(format('select niji.person_of(%L, %s)', '0000000000000000000000000001', :d17), '42501', null, 'an analyst may not call person_of');
 select is(niji.pseudonym('0110113719'::niji.institution_code, :d17, null), null, 'an analyst cannot make pseudonyms of institutions');
