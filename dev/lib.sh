@@ -72,8 +72,11 @@ ensure_packages() {
 scratch() {
   if [ -z "${NIJI_SCRATCH:-}" ]; then NIJI_SCRATCH=$(mktemp -d /tmp/niji.XXXXXX); fi
   mkdir -p "$NIJI_SCRATCH"
+  NIJI_SCRATCH=$(cd "$NIJI_SCRATCH" && pwd)
   chmod 755 "$NIJI_SCRATCH"
   [ "$(id -u)" -ne 0 ] || chown "$(server_user)" "$NIJI_SCRATCH"
+  # the server's user may have no right to the caller's folder (/root, a home), and its programs complain of that
+  cd "$NIJI_SCRATCH"
   export NIJI_SCRATCH
   NIJI_STAGE=${NIJI_STAGE:-$NIJI_SCRATCH/stage}
   export NIJI_STAGE

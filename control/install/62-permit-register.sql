@@ -103,6 +103,41 @@ as $$
 $$;
 comment on function @extschema@.family(regclass) is 'A relation with its partitions and inheriting children. Internal.';
 
+/*
+ * Datasets are filled with the rights of niji's owner, and analysed with those
+ * of their own.  A function of somebody else, in a trigger, a check, a default,
+ * an index, a domain or a cast, would run with them; and who owns a type may
+ * make casts to it.
+ */
+create function @extschema@.foreign_code(relation regclass) returns setof text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  with recursive used (class, object) as (
+    select 'pg_class'::regclass::oid, f::oid from niji.family(relation) f
+    union
+    select x.class, x.object
+      from used u,
+           lateral (select d.classid, d.objid from pg_depend d
+                     where d.refclassid = u.class and d.refobjid = u.object and d.deptype in ('a', 'i')
+                       and d.classid in ('pg_trigger'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass, 'pg_class'::regclass, 'pg_rewrite'::regclass)
+                       and u.class in ('pg_class'::regclass, 'pg_type'::regclass)
+                    union all
+                    select d.refclassid, d.refobjid from pg_depend d
+                     where d.classid = u.class and d.objid = u.object
+                       and d.refclassid in ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass)) x (class, object)
+  )
+  select format('function %s', p.oid::regprocedure)
+    from used u join pg_proc p on u.class = 'pg_proc'::regclass and p.oid = u.object join pg_roles o on o.oid = p.proowner
+   where not o.rolsuper
+  union
+  select format('type %s', t.oid::regtype)
+    from used u join pg_type t on u.class = 'pg_type'::regclass and t.oid = u.object join pg_roles o on o.oid = t.typowner
+   where not o.rolsuper
+  order by 1
+$$;
+comment on function @extschema@.foreign_code(regclass) is
+  'Functions and types that run when a table is written or analysed, in triggers, constraints, defaults, indexes and types, and do not belong to a superuser. Internal.';
+
 /* owner, rights and row level security of a dataset; also after a restore */
 create function @extschema@.protect_dataset(dataset integer) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning
@@ -223,6 +258,12 @@ begin
     raise exception using errcode = '42701', message = format('%s has a column "pid"', relation),
       detail = 'A permit''s view shows the pseudonym of the person under this name.',
       hint = 'Rename the column.';
+  end if;
+
+  if exists (select from niji.foreign_code(relation)) then
+    raise exception using errcode = '42501', message = format('%s runs code that does not belong to a superuser', relation),
+      detail = (select format('It uses %s.', string_agg(f, ', ')) from niji.foreign_code(relation) f),
+      hint = 'It would run with the rights that fill datasets. Give it to a superuser who has read it.';
   end if;
 
   -- columns

@@ -371,6 +371,10 @@ begin
   if not found then
     raise exception using errcode = '42704', message = 'the role does not exist';
   end if;
+  if r.rolname = session_user then
+    raise exception using errcode = '42501', message = format('role "%s" cannot be a reader', r.rolname),
+      detail = 'Nobody makes themselves a reader.';
+  end if;
   if r.rolsuper then
     raise exception using errcode = '42501', message = format('role "%s" cannot be a reader', r.rolname),
       detail = 'Superusers pass the protection, so they cannot read under it.';
@@ -383,11 +387,11 @@ begin
     raise exception using errcode = '42501', message = format('role "%s" cannot be a reader of permit "%s"', r.rolname, p.code),
       detail = 'A reviewer does not read.';
   end if;
-  -- these may see persons, and nobody sees both persons and pseudonyms
+  -- these have persons, and nobody has both persons and pseudonyms
   if exists (select from niji.duty_grant g join pg_catalog.pg_roles o on o.oid = g.role and o.rolname = g.role_name
-              where g.duty in ('consent_officer', 'custodian', 'auditor') and pg_has_role(reader, g.role, 'member')) then
+              where g.duty in ('loader', 'consent_officer', 'custodian', 'auditor') and pg_has_role(reader, g.role, 'member')) then
     raise exception using errcode = '42501', message = format('role "%s" cannot be a reader', r.rolname),
-      detail = 'It has a duty (consent_officer, custodian or auditor) that sees persons.';
+      detail = 'It has a duty (loader, consent_officer, custodian or auditor) that has persons.';
   end if;
   if exists (select from niji.reader x where x.permit = p.id and x.role_name = r.rolname) then
     raise exception using errcode = '23505', message = format('role "%s" is a reader of permit "%s" already', r.rolname, p.code);
@@ -400,7 +404,7 @@ begin
 end
 $$;
 comment on function @extschema@.add_reader(text, regrole) is
-  'Lets a login role read under a permit (利用者). It has to be the session''s user itself: membership does not count. Errors: 42704, 42501 a superuser, a reviewer of the permit, or a duty that sees persons, 23505, 55000. Duty: governance.';
+  'Lets a login role read under a permit (利用者). It has to be the session''s user itself: membership does not count. Errors: 42704, 42501 a superuser, a reviewer of the permit, or a duty that has persons, 23505, 55000. Duty: governance.';
 
 create function @extschema@.remove_reader(permit text, reader regrole) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp

@@ -2,7 +2,8 @@
 
 /*
  * Functions of the server that tell about rows, whatever row level security
- * says: how many were read before the filter, when, from which blocks.
+ * says: how many were read before the filter, when, from which blocks; and
+ * pg_locks, where a serializable transaction shows which rows an index gave.
  * Left to everybody: who is connected, progress, replication, sizes.
  */
 create function @extschema@.telling_functions() returns setof regprocedure
@@ -10,7 +11,7 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$
   select p.oid::regprocedure from pg_catalog.pg_proc p
    where p.pronamespace = 'pg_catalog'::regnamespace
-     and p.proname like 'pg\_stat\_get\_%'
+     and (p.proname like 'pg\_stat\_get\_%' or p.proname = 'pg_lock_status')
      and p.proname !~ '^pg_stat_get_(activity|backend_(activity|activity_start|client_addr|client_port|dbid|idset|pid|start|subxact|userid|wait_event|wait_event_type|xact_start)|progress_info|wal_senders|wal_receiver|subscription|subscription_stats|replication_slot|recovery_prefetch|snapshot_timestamp|archiver)$'
 $$;
 comment on function @extschema@.telling_functions() is 'The server''s statistics functions that niji.harden() takes from PUBLIC. Internal.';
@@ -198,9 +199,9 @@ begin
      where g.rolname in ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program',
                          'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables', 'pg_maintain')
        and pg_has_role(r.oid, g.oid, 'member') and not r.rolsuper;
-    return query select format('reader %s', r.rolname), format('has the duty %s, which sees persons', g.duty)
+    return query select format('reader %s', r.rolname), format('has the duty %s, which has persons', g.duty)
       from niji.duty_grant g join pg_catalog.pg_roles o on o.oid = g.role and o.rolname = g.role_name
-     where g.duty in ('consent_officer', 'custodian', 'auditor') and pg_has_role(r.oid, g.role, 'member') and not r.rolsuper;
+     where g.duty in ('loader', 'consent_officer', 'custodian', 'auditor') and pg_has_role(r.oid, g.role, 'member') and not r.rolsuper;
   end loop;
   return query select 'reader ' || y.role_name, format('permit %s: the role does not exist under this oid and name (niji.recompile_permits)', q.code)
     from niji.reader y join niji.permit q on q.id = y.permit

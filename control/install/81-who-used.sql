@@ -93,16 +93,40 @@ as $$
 begin
   perform niji.require_duty('auditor, governance', 'verify the trail');
   return query
-    select r.end_seq, 'the persons of this read are not those that were recorded'
-      from niji.read_index r
-      join niji.entry e on e.seq = r.end_seq
-     where (from_seq is null or r.end_seq >= from_seq) and (to_seq is null or r.end_seq < to_seq)
-       and r.persons_known
-       and niji.read_cbor(e.header) ->> 'persons_hash' is distinct from
+    with trail as (
+      select e.seq, e.spool, h.header
+        from niji.entry e, lateral (select niji.read_cbor(e.header) as header offset 0) h
+       where e.spool is not null
+         and (from_seq is null or e.seq >= from_seq) and (to_seq is null or e.seq <= to_seq)
+         and h.header ->> 'kind' in ('read', 'read_end')
+    )
+    select t.seq,
+           case when r.open is null then 'this read is missing in niji.read_index'
+                else 'niji.read_index says of this read what the entry does not' end
+      from trail t left join niji.read_index r on r.open = t.spool
+     where t.header ->> 'kind' = 'read'
+       and (r.open is null
+            or (r.seq, r.reader::text, r.permit) is distinct from
+               (t.seq, t.header ->> 'session_user', (t.header ->> 'permit_id')::integer)
+            or r.at is distinct from niji.header_time((t.header ->> 'at')::bigint)
+            or (select coalesce(array_agg(d.name order by d.name), '{}') from niji.dataset d where d.id = any (r.datasets)) is distinct from
+               array(select x from jsonb_array_elements_text(t.header -> 'datasets') x order by x))
+    union all
+    select t.seq, 'niji.read_index says of the end of this read what the entry does not'
+      from trail t join niji.read_index r on r.open = t.spool
+     where t.header ->> 'kind' = 'read_end'
+       and (r.end_seq is distinct from t.seq or r.parked
+            or r.persons_known is distinct from (t.header ->> 'persons_scanned' is not null)
+            or r.scanned is distinct from (t.header ->> 'persons_scanned')::bigint)
+    union all
+    select t.seq, 'the persons of this read are not those that were recorded'
+      from trail t
+     where t.header ->> 'kind' = 'read_end' and t.header ->> 'persons_scanned' is not null
+       and t.header ->> 'persons_hash' is distinct from
            (select encode(sha256(string_agg(int4send(p.dataset) || int4send(p.shown::int) || int4send(p.chunk) ||
                                             int4send(octet_length(p.persons)) || p.persons, ''::bytea
                                             order by p.dataset, p.shown, p.chunk)), 'hex')
-              from niji.read_persons p where p.open = r.open)
+              from niji.read_persons p where p.open = t.spool)
      order by 1;
 end
 $$;

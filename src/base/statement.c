@@ -23,6 +23,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "utils/guc.h"
 
 typedef struct Slot
 {
@@ -208,6 +209,22 @@ executor_start(QueryDesc *queryDesc, int eflags)
 	MemoryContextSetParent(st->context, queryDesc->estate->es_query_cxt);
 }
 
+/*
+ * A reader may lower client_min_messages after the gate has looked: in the
+ * statement itself, or between FETCH and CLOSE.  Whoever logs plans does it at
+ * ExecutorEnd, which an error skips.
+ */
+void
+statement_require_quiet(void)
+{
+	for (NijiStatement *st = statements; st; st = st->next)
+		if (st->permit != 0 && !st->worker && niji_gate.quiet)
+		{
+			niji_gate.quiet();
+			return;
+		}
+}
+
 static void
 executor_run(NIJI_RUN_PARAMS)
 {
@@ -221,6 +238,8 @@ executor_run(NIJI_RUN_PARAMS)
 			prev_run(NIJI_RUN_ARGS);
 		else
 			standard_ExecutorRun(NIJI_RUN_ARGS);
+		if (unlikely(statements != NULL))
+			statement_require_quiet();
 		return;
 	}
 
@@ -249,12 +268,14 @@ executor_run(NIJI_RUN_PARAMS)
 		queryDesc->dest = dest;
 	}
 	PG_END_TRY();
+	statement_require_quiet();
 }
 
 static void
 executor_end(QueryDesc *queryDesc)
 {
 	NijiStatement *st = find(queryDesc);
+	int			messages = client_min_messages;
 
 	if (st && st->entry != 0 && !st->closed)
 	{
@@ -270,10 +291,22 @@ executor_end(QueryDesc *queryDesc)
 		else if (niji_recorder.close)
 			niji_recorder.close(st, NIJI_COMPLETED);
 	}
-	if (prev_end)
-		prev_end(queryDesc);
-	else
-		standard_ExecutorEnd(queryDesc);
+
+	/* a cursor may be closed without anybody asking; raising here would be too late for what was locked */
+	if (st && st->permit != 0)
+		client_min_messages = Max(client_min_messages, NOTICE);
+	PG_TRY();
+	{
+		if (prev_end)
+			prev_end(queryDesc);
+		else
+			standard_ExecutorEnd(queryDesc);
+	}
+	PG_FINALLY();
+	{
+		client_min_messages = messages;
+	}
+	PG_END_TRY();
 }
 
 NijiStatement *

@@ -78,6 +78,12 @@ typedef struct NijiGate
 	 * the session to its permit.
 	 */
 	void		(*admit) (NijiStatement *st, bool running);
+
+	/*
+	 * Raises when the server would now send plans to the client; asked after each run of any statement while
+	 * one under a permit is live, as its plan may be logged at its end.
+	 */
+	void		(*quiet) (void);
 } NijiGate;
 
 /* set by trail */
@@ -100,6 +106,9 @@ extern NijiGate niji_gate;
 extern NijiRecorder niji_recorder;
 
 extern void statement_init(void);
+
+/* raises when a statement under a permit is live and the server would send its plan to the client */
+extern void statement_require_quiet(void);
 
 /* the innermost protected statement that is running now, or NULL */
 extern NijiStatement *statement_current(void);

@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "base/duty.h"
 #include "base/shmem.h"
 #include "base/statement.h"
 #include "consent/consent.h"
@@ -94,6 +95,13 @@ prepare_call(FmgrInfo *flinfo, int32 permit, int32 dataset, Snapshot snapshot, N
 	PermittedCall *call = flinfo->fn_extra;
 
 	niji_require_preload();
+
+	/* a loader has persons, by their identifiers, and is not told what they decided */
+	if (duty_has(NIJI_LOADER) && !duty_has(NIJI_CONSENT_OFFICER | NIJI_CUSTODIAN | NIJI_AUDITOR))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to see what a person permitted"),
+				 errdetail("Who enrols persons does not see their consents.")));
 	if (call == NULL)
 	{
 		call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(PermittedCall));

@@ -405,12 +405,31 @@ pseudonym_any_text(PG_FUNCTION_ARGS)
 
 /* ---- from persons and back ---- */
 
+/*
+ * Everybody may call pseudonym(), as views do it with the caller's rights, and
+ * an analyst never has a person to give it.  Loaders and consent officers do,
+ * from an identifier: for them it would re-identify.
+ */
+static inline void
+refuse_enrolling(void)
+{
+	int			duties = duty_mask();
+
+	if (unlikely((duties & (NIJI_LOADER | NIJI_CONSENT_OFFICER)) != 0 &&
+				 (duties & (NIJI_CUSTODIAN | NIJI_AUDITOR | NIJI_SUPERUSER)) == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to make a pseudonym"),
+				 errdetail("Who finds persons by their identifiers does not see pseudonyms.")));
+}
+
 /* niji.pseudonym(person, domain) */
 Datum
 pseudonym(PG_FUNCTION_ARGS)
 {
 	Pseudonym  *result = palloc(sizeof(Pseudonym));
 
+	refuse_enrolling();
 	domain_encrypt(PG_GETARG_INT32(1), CLASS_PERSON, PG_GETARG_INT32(0), result->bytes);
 	PG_RETURN_PSEUDONYM_P(result);
 }
@@ -425,6 +444,7 @@ pseudonym_of_institution(PG_FUNCTION_ARGS)
 {
 	Pseudonym  *result = palloc(sizeof(Pseudonym));
 
+	refuse_enrolling();
 	domain_encrypt(PG_GETARG_INT32(1), CLASS_INSTITUTION, PG_GETARG_INT64(0), result->bytes);
 	PG_RETURN_PSEUDONYM_P(result);
 }

@@ -47,12 +47,14 @@
 #include "permit/cache.h"
 #include "permit/gate.h"
 #include "permit/permit.h"
+#include "tcop/pquery.h"
 #include "trail/record.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/portal.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(under_permit);
@@ -302,20 +304,52 @@ gate_query_under_permit(Query *query)
 	return permit_cache_used() && under_permit_walker((Node *) query, NULL);
 }
 
+static bool
+plan_under_permit(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	if (!IsTransactionState() || !permit_cache_used())
+		return false;
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION &&
+			permit_cache_role(niji_rte_check_as_user(plan, rte)) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+refuse_messages(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to read under a permit"),
+			 errdetail_internal("%s", leaky_messages()),
+			 errhint(LEAKY_HINT)));
+}
+
 /* debug_print_plan speaks as soon as there is a plan, so it is refused before there is one */
 static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
+	PlannedStmt *plan;
+
 	if (unlikely(client_min_messages < NOTICE) && IsTransactionState() &&
 		gate_query_under_permit(parse))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to read under a permit"),
-				 errdetail_internal("%s", leaky_messages()),
-				 errhint(LEAKY_HINT)));
+		refuse_messages();
 	if (prev_planner)
-		return prev_planner(parse, query_string, cursor_options, params);
-	return standard_planner(parse, query_string, cursor_options, params);
+		plan = prev_planner(parse, query_string, cursor_options, params);
+	else
+		plan = standard_planner(parse, query_string, cursor_options, params);
+
+	/* the planner runs functions, and these can change settings */
+	if (unlikely(client_min_messages < NOTICE) && plan_under_permit(plan))
+		refuse_messages();
+	return plan;
 }
 
 /* ---- admitting ---- */
@@ -434,6 +468,10 @@ check_kind(NijiStatement *st)
 	}
 	if (query->dest && (query->dest->mydest == DestIntoRel || query->dest->mydest == DestTransientRel))
 		deny(st, "Under a permit rows cannot be stored in a table.", NULL);
+
+	/* what is held is a copy, which outlives the permit, the consents and the clock */
+	if (ActivePortal && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD))
+		deny(st, "Under a permit a cursor ends with its transaction.", "Declare it without WITH HOLD, in a transaction.");
 }
 
 static void
@@ -506,6 +544,14 @@ admit(NijiStatement *st, bool running)
 		bound_permit = st->permit;
 		bound_user = GetSessionUserId();
 	}
+}
+
+/* while a statement under a permit is live */
+static void
+quiet(void)
+{
+	if (unlikely(leaky_messages() != NULL))
+		refuse_messages();
 }
 
 /* ---- what the policies call ---- */
@@ -590,6 +636,7 @@ gate_init(void)
 	niji_gate.touches = touches;
 	niji_gate.find_reads = find_reads;
 	niji_gate.admit = admit;
+	niji_gate.quiet = quiet;
 	prev_planner = planner_hook;
 	planner_hook = plan_query;
 }

@@ -7,7 +7,8 @@
  *   EXPLAIN           shows plans of permit views without costs, and neither
  *                     ANALYZE nor a written COSTS ON
  *   CREATE TABLE AS,  in a session that reads under a permit: refused for
- *   REFRESH           what outlives it, as a function might carry rows there
+ *   REFRESH, COMMENT, what outlives it, as a function might carry rows there
+ *   ALTER ROLE SET
  *   GRANT role        the roles that own datasets and permits' views are
  *                     granted to nobody
  *
@@ -280,8 +281,8 @@ refuse_copy(void)
 	if (gate_session_bound())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("a session that reads under a permit does not write to tables that outlive it"),
-				 errhint("Use another connection, which reads nothing, to change your tables.")));
+				 errmsg("a session that reads under a permit changes nothing that outlives it"),
+				 errhint("Use another connection, which reads nothing.")));
 }
 
 static void
@@ -289,6 +290,8 @@ utility(UTILITY_PARAMS)
 {
 	Node	   *stmt = pstmt->utilityStmt;
 
+	/* CLOSE and COMMIT end statements */
+	statement_require_quiet();
 	switch (nodeTag(stmt))
 	{
 		case T_CopyStmt:
@@ -310,8 +313,16 @@ utility(UTILITY_PARAMS)
 				refuse_copy();
 			break;
 		case T_RefreshMatViewStmt:
+		case T_AlterRoleSetStmt:
+		case T_AlterDatabaseSetStmt:
+		case T_CommentStmt:
+		case T_SecLabelStmt:
 			refuse_copy();
 			break;
+		case T_VariableSetStmt:
+			next(UTILITY_ARGS);
+			statement_require_quiet();
+			return;
 		case T_GrantRoleStmt:
 			check_grant_role((GrantRoleStmt *) stmt);
 			break;
