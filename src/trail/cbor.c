@@ -721,7 +721,7 @@ cbor_read(CborReader *r, CborItem *item)
 	}
 	item->type = CBOR_DOUBLE;
 	{
-		uint8		expected[9];
+		uint8		expected[9] = {0};
 		int			n = double_encode(expected, item->number);
 
 		if (r->at - at != (size_t) n || memcmp(expected, r->data + at, n) != 0)
