@@ -32,6 +32,7 @@ typedef enum
 	FROM_PSEUDONYM = 1 << 1,	/* a pseudonym of a row's person */
 	FROM_KEY = 1 << 2,			/* a grouping key */
 	FROM_AMOUNT = 1 << 3,		/* count, sum, avg */
+	FROM_DISGUISED = 1 << 5,	/* a pseudonym inside an aggregate: sums of its characters spell it */
 	FROM_ELSEWHERE = 1 << 4		/* other aggregates, window functions, sub-queries, what cannot be followed */
 } Source;
 
@@ -80,6 +81,27 @@ follow_expression(PlannedStmt *stmt, Plan *plan, Node *expression, int depth)
 		return FROM_ELSEWHERE;
 	follow_walker(expression, &follow);
 	return follow.sources;
+}
+
+/* whether an aggregate is computed from pseudonyms; to count them, as they are, tells none */
+static bool
+aggregates_pseudonyms(Follow *follow, Aggref *aggregate)
+{
+	int			sources = 0;
+	char	   *name = get_func_name(aggregate->aggfnoid);
+	bool		counts = name && strcmp(name, "count") == 0;
+	ListCell   *cell;
+
+	foreach(cell, aggregate->args)
+	{
+		Node	   *argument = (Node *) lfirst_node(TargetEntry, cell)->expr;
+
+		if (!counts || !is_pseudonym(exprType(argument)))
+			sources |= follow_expression(follow->stmt, follow->plan, argument, follow->depth + 1);
+	}
+	if (aggregate->aggfilter)
+		sources |= follow_expression(follow->stmt, follow->plan, (Node *) aggregate->aggfilter, follow->depth + 1);
+	return (sources & (FROM_PSEUDONYM | FROM_DISGUISED)) != 0;
 }
 
 static Plan *
@@ -193,6 +215,8 @@ follow_walker(Node *node, Follow *follow)
 			}
 		case T_Aggref:
 			follow->sources |= is_amount(((Aggref *) node)->aggfnoid) ? FROM_AMOUNT : FROM_ELSEWHERE;
+			if (aggregates_pseudonyms(follow, (Aggref *) node))
+				follow->sources |= FROM_ELSEWHERE | FROM_DISGUISED;
 			return false;
 		case T_GroupingFunc:
 			follow->sources |= FROM_AMOUNT;

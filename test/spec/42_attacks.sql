@@ -1,7 +1,7 @@
 -- What attackers tried before the first release, each as the person named: nothing of it may work again.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(53);
+select plan(60);
 create schema bridge;
 grant create, usage on schema bridge to analyst_fujita;
 create schema staging;
@@ -140,6 +140,24 @@ select throws_ok($$ select bridge.messages('select count(*) from p2026_017.lab w
                  'A function that the planner runs cannot open it either');
 reset client_min_messages;
 select is((select count(*) from p2026_017.lab), 39::bigint, 'Reading goes on');
+
+/* ---- the analyst, who would not be seen to see ---- */
+select sum(ascii(left(pid::text, 1))) /* s1 */, sum(ascii(substr(pid::text, 2, 1))) from p2026_017.lab group by pid \g /dev/null
+select avg(hashtextextended(pid::text, 0)) /* s2 */ from p2026_017.lab group by pid \g /dev/null
+select count(*) filter (where pid::text < 'M') /* s3 */ from p2026_017.lab group by pid \g /dev/null
+select sum(x) /* s4 */ from (select pid, hashtextextended(pid::text, 0) as x from p2026_017.lab offset 0) y group by pid \g /dev/null
+select count(distinct pid) /* s5 */, sum(value), count(*) from p2026_017.lab \g /dev/null
+set parallel_setup_cost = 0;
+set parallel_tuple_cost = 0;
+set min_parallel_table_scan_size = 0;
+select sum(ascii(pid::text)) /* s6 */ from p2026_017.lab \g /dev/null
+select sum(value) /* s7 */, count(pid) from p2026_017.lab \g /dev/null
+reset session authorization;
+select pg_sleep(1.5) \g /dev/null
+select is((select persons_shown from niji.trail_reads where text like '%/* ' || t || ' */%'), shown, 'Persons shown by ' || what)
+  from (values ('s1', 39::bigint, 'sums that spell their pseudonyms'), ('s2', 39, 'averages'), ('s3', 39, 'counts by a condition on them'),
+               ('s4', 39, 'sums over a sub-query'), ('s5', 0, 'a count of persons and a sum'), ('s6', 39, 'a sum in parallel'),
+               ('s7', 0, 'a sum of values in parallel')) v(t, shown, what);
 
 /* ---- a DBA, who would hide who used whose data ---- */
 reset session authorization;
