@@ -165,6 +165,10 @@ begin
 
   if not exists (select from pg_catalog.pg_namespace where nspname = p.schema_name) then
     execute format('create schema %I', p.schema_name);
+  elsif not (select o.rolsuper from pg_catalog.pg_namespace n join pg_catalog.pg_roles o on o.oid = n.nspowner where n.nspname = p.schema_name) then
+    raise exception using errcode = '42501', message = format('schema "%s" is not what niji made', p.schema_name),
+      detail = 'Somebody made a schema of this name before the permit was granted; what is in it would stand among the permit''s views.',
+      hint = 'Drop or rename it.';
   end if;
 
   for x in select * from niji.permit_data y where y.permit = p.id order by y.dataset loop

@@ -1,7 +1,7 @@
 -- What attackers tried before the first release, each as the person named: nothing of it may work again.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(60);
+select plan(61);
 create schema bridge;
 grant create, usage on schema bridge to analyst_fujita;
 create schema staging;
@@ -192,5 +192,13 @@ select is(pg_temp.found(change) ~ 'says of the end of this read', true, 'found: 
                ('update niji.read_index set parked = true'),
                ('update niji.read_index set persons_known = not persons_known'),
                ('update niji.read_index set scanned = 0')) v(change);
+
+/* ---- a schema made where a permit's will be ---- */
+create role squatter;
+create schema p2026_099 authorization squatter;
+insert into niji.permit (code, title, applicant, purpose, state, domain, valid_from, valid_until, schema_name)
+  select 'P2026-099', 'x', applicant, purpose, 'approved', domain, valid_from, valid_until, 'p2026_099' from niji.permit where code = 'P2026-017';
+select throws_ok($$ select niji.compile_permit(id) from niji.permit where code = 'P2026-099' $$, '42501', 'schema "p2026_099" is not what niji made',
+                 'A permit''s views are not made in somebody else''s schema');
 
 select * from finish();

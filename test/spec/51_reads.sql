@@ -44,7 +44,7 @@ select plan(52);
 -- rows, persons scanned, persons shown and outcome of the newest read whose text holds these words
 create function public.read_of(words text) returns text language sql as $$
   select format('%s %s %s %s', rows, coalesce(persons_scanned::text, '?'), coalesce(persons_shown::text, '?'), outcome)
-    from niji.trail_reads where text like '%' || words || '%' order by seq desc limit 1
+    from niji.trail_reads where permit is not null and text like '%' || words || '%' order by seq desc limit 1
 $$;
 
 /* ---- who is shown ---- */
