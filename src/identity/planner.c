@@ -386,8 +386,10 @@ pseudonym_ne_support(PG_FUNCTION_ARGS)
  * of pseudonym() may yet come to light when it is pushed down.
  */
 static bool
-refers_to_subquery(Node *node, PlannerInfo *root)
+refers_to_subquery(Node *node, void *context)
 {
+	PlannerInfo *root = context;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, Var))

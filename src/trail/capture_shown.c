@@ -47,7 +47,7 @@ typedef struct Follow
 static int	steps;				/* taken for this statement: nested sub-queries can make their number explode */
 
 static int	follow_column(PlannedStmt *stmt, Plan *plan, AttrNumber column, int depth);
-static bool follow_walker(Node *node, Follow *follow);
+static bool follow_walker(Node *node, void *context);
 
 static bool
 is_pseudonym(Oid type)
@@ -191,8 +191,10 @@ is_grouping_column(Plan *plan, AttrNumber column)
 }
 
 static bool
-follow_walker(Node *node, Follow *follow)
+follow_walker(Node *node, void *context)
 {
+	Follow	   *follow = context;
+
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))

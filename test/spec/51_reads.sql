@@ -138,6 +138,7 @@ select is((select reads from niji.who_used('777'::niji.person) where permit = 'P
 select is((select string_agg(distinct kind, ',' order by kind) from niji.who_used('778'::niji.person) where permit = 'P2026-018' and dataset = 'visit'), 'scanned', 'Another person was never shown');
 select is_empty($$ select * from niji.who_used('99999999'::niji.person) where permit is not null $$, 'Somebody without rows was used by no permit');
 select is((select string_agg(distinct kind, ',') from niji.who_used('99999999'::niji.person) where permit is null), 'possibly shown', 'A superuser may have seen anybody');
+select throws_ok($$ select * from niji.who_used(niji.find_person('patient', '0110113719:nobody')) $$, '22004', 'no person is given', 'An identifier that nobody has is not answered with "nobody used it"');
 select is((select (title, purpose, applicant) from niji.who_used('777'::niji.person) where permit = 'P2026-018' and kind = 'shown'), row('Visits'::text, 'research'::text, '東北疫学研究室'::text), 'They learn for what and by whom');
 select set_eq($$ select * from niji.persons_shown('analyst_gunji', now() - interval '1 hour', null, 'visit') where true $$,
               $$ select distinct person from warehouse.visit where cost = 777 union select person from (select person from warehouse.visit order by cost, day limit 0) x
