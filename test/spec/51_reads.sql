@@ -74,6 +74,7 @@ select niji.move_trail() \g /dev/null
 select is(read_of('order by value, pid limit 3'), '3 40 3 completed', 'With pid in the result exactly those are shown whose pid left');
 select is(read_of('/* b */'), '1 40 0 completed', 'A count shows nobody');
 select is(read_of('/* c */'), '1 40 0 completed', 'Keys, counts, sums and averages show nobody, also in arithmetic');
+select is((select columns from niji.trail_reads where text like '%/* c */%' and permit is not null), '{"lab": ["code", "value"]}'::jsonb, 'The columns are those that the statement names');
 select is(read_of('/* d */'), '9 40 40 completed', 'Rows without pid show everybody who was scanned');
 select is(read_of('/* e */'), '1 40 40 completed', 'A maximum is somebody''s value: all that were scanned are shown');
 select is(read_of('/* f */'), '2 30 0 completed', 'DISTINCT makes keys of all columns');
