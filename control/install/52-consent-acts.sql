@@ -122,7 +122,8 @@ begin
   perform niji.require_duty('consent_officer', 'record a consent');
   if person is null or decision is null or effective_from is null or declared_by is null then
     raise exception using errcode = '22004',
-      message = 'a consent needs a person, a decision, a time from which it holds, and who declared it';
+      message = 'a consent needs a person, a decision, a time from which it holds, and who declared it',
+      hint = case when person is null then 'niji.find_person() gives null for an identifier that nobody was enrolled with.' else '' end;
   end if;
   if decision not in ('permit', 'deny') then
     raise exception using errcode = '22023', message = format('a consent cannot decide "%s"', decision),

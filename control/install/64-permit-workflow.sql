@@ -12,7 +12,8 @@ declare
 begin
   select * into p from niji.permit q where lower(q.code) = lower(lock_permit.code) for no key update;
   if not found then
-    raise exception using errcode = '42704', message = format('there is no permit "%s"', code);
+    raise exception using errcode = '42704', message = format('there is no permit "%s"', code),
+      hint = 'The permits are in niji.permits.';
   end if;
   return p;
 end
@@ -181,7 +182,8 @@ begin
   perform niji.require_state(p, 'request data for', 'draft');
   select * into d from niji.dataset x where x.name = request_data.dataset;
   if not found then
-    raise exception using errcode = '42704', message = format('there is no dataset "%s"', dataset);
+    raise exception using errcode = '42704', message = format('there is no dataset "%s"', dataset),
+      hint = 'The datasets are in niji.datasets.';
   end if;
   if exists (select from niji.permit_data x where x.permit = p.id and x.dataset = d.id) then
     raise exception using errcode = '23505', message = format('permit "%s" requests dataset "%s" already', p.code, d.name);

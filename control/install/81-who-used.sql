@@ -17,10 +17,15 @@ comment on function @extschema@.person_chunk(@extschema@.person) is 'The chunk o
 create function @extschema@.who_used(person @extschema@.person)
 returns table (permit text, title text, purpose text, applicant text, dataset text, kind text,
                first_at timestamptz, last_at timestamptz, reads bigint)
-language plpgsql stable strict parallel restricted security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform niji.require_duty('auditor, consent_officer', 'see who used a person''s data');
+  -- "nobody" would be the wrong answer to a mistyped identifier
+  if person is null then
+    raise exception using errcode = '22004', message = 'no person is given',
+      hint = 'niji.find_person() gives null for an identifier that nobody was enrolled with.';
+  end if;
   return query
     with used as (
       select r.permit, p.dataset, case when p.shown then 'shown' else 'scanned' end as kind, r.at
@@ -46,7 +51,7 @@ begin
 end
 $$;
 comment on function @extschema@.who_used(@extschema@.person) is
-  'Who used a person''s data, by permit and dataset. kind: shown (a pseudonym or row of theirs left), scanned (a row of theirs passed the filter and was counted), possibly shown (the read did not end in order, or was made without a permit, by a superuser; everybody counts). Duties: auditor, consent_officer.';
+  'Who used a person''s data, by permit and dataset. kind: shown (a pseudonym or row of theirs left), scanned (a row of theirs passed the filter and was counted), possibly shown (the read did not end in order, or was made without a permit, by a superuser; everybody counts). Errors: 22004 for null. Duties: auditor, consent_officer.';
 
 create function @extschema@.persons_shown(reader regrole, from_time timestamptz, to_time timestamptz, dataset text default null)
 returns setof @extschema@.person

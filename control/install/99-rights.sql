@@ -18,3 +18,19 @@ begin
   end loop;
 end
 $$;
+
+/* who creates the extension learns at once whether it can do anything here */
+do $$
+declare
+  protected text := pg_catalog.current_setting('niji.database', true);
+begin
+  if protected is null then
+    raise warning 'niji is not loaded by the server'
+      using detail = 'Nothing is protected or recorded until it is.',
+            hint = 'Set shared_preload_libraries = ''niji'' and niji.database in postgresql.conf and restart the server.';
+  elsif protected <> pg_catalog.current_database() then
+    raise warning 'niji does not protect this database'
+      using hint = pg_catalog.format('niji.database names the database that is protected: "%s". Changing it needs a restart.', protected);
+  end if;
+end
+$$;

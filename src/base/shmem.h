@@ -15,8 +15,6 @@ typedef enum
 {
 	NIJI_LOCK_PERSON_NUMBERS,	/* identity: the block that numbers are drawn from */
 	NIJI_LOCK_KEYS,				/* identity: the page of master keys */
-	NIJI_LOCK_CONSENT,			/* consent: sets in shared memory */
-	NIJI_LOCK_SPOOL_FLUSH,		/* trail: one backend flushes for all that wait */
 	NIJI_LOCK_SPOOL_INSERT,		/* trail: the next place in the spool */
 	NIJI_LOCK_COUNT
 } NijiLock;

@@ -288,7 +288,10 @@ install(void)
 static const char *
 source_hint(void)
 {
-	return "Put 64 random hexadecimal digits (openssl rand -hex 32) into the file 1.key, mode 0600, owned by the server's user, of a directory; set niji.key_source = 'file:/that/directory'; reload the configuration.";
+	/* a tired reader must not write a new key over the one that the data need */
+	return "If this database has used a key, that very key is needed: put it back, or repair its file's owner and mode. "
+		"Otherwise put 64 random hexadecimal digits (openssl rand -hex 32) into the file 1.key, mode 0600, owned by the server's user, of a directory, "
+		"and set niji.key_source = 'file:/that/directory'. Then reload the configuration.";
 }
 
 /* ---- in the postmaster ---- */

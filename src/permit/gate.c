@@ -27,15 +27,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "base/statement.h"
+#include "catalog/pg_class.h"
 #include "consent/consent.h"
 #include "datatype/timestamp.h"
-#include "catalog/pg_class.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "identity/domain.h"
@@ -55,6 +56,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(under_permit);
@@ -188,6 +190,38 @@ column_names(List *columns, Oid relid, Bitmapset *selected)
 	return columns;
 }
 
+/*
+ * The columns that a statement reads through a permit's view are those of the
+ * view that it names: of the base table a view's query always names all.
+ */
+static void
+add_view_columns(PlannedStmt *plan, RangeTblEntry *rte, List *reads)
+{
+	HeapTuple	tuple;
+	PermitInfo *permit;
+	ListCell   *lc;
+
+	/* on 15 a view's own entry stands beside its sub-query's, since 16 it is the same */
+	if (!OidIsValid(rte->relid) ||
+		(rte->rtekind != RTE_SUBQUERY &&
+		 !(rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_VIEW)))
+		return;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(rte->relid));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	permit = permit_cache_role(((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	foreach(lc, reads)
+	{
+		NijiRead   *read = lfirst(lc);
+
+		if (permit && read->permit == permit->id &&
+			strcmp(read->name, NameStr(((Form_pg_class) GETSTRUCT(tuple))->relname)) == 0)
+			read->columns = column_names(read->columns, rte->relid,
+										 niji_rte_selected_columns(plan, rte));
+	}
+	ReleaseSysCache(tuple);
+}
+
 static List *
 find_reads(PlannedStmt *plan)
 {
@@ -233,8 +267,12 @@ find_reads(PlannedStmt *plan)
 			read->role = permit_id ? role : InvalidOid;
 			reads = lappend(reads, read);
 		}
-		read->columns = column_names(read->columns, rte->relid, niji_rte_selected_columns(plan, rte));
+		if (permit_id == 0)
+			read->columns = column_names(read->columns, rte->relid,
+										 niji_rte_selected_columns(plan, rte));
 	}
+	foreach(lc, plan->rtable)
+		add_view_columns(plan, lfirst(lc), reads);
 	return reads;
 }
 

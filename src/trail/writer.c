@@ -344,7 +344,8 @@ take_turn(Turn *turn)
 		(void) seal_if_due(true);
 		size = seal_size();
 		if (seal_key_missing())
-			error = "There is no key for seals: niji.seal_key_source does not give one.";
+			error = "There is no usable key for seals; the server's log says what is wrong with it. "
+				"Keep an Ed25519 key as seal.pem in the directory of niji.key_source, or set niji.seal_key_source.";
 		else
 			unsealed = false;
 	}

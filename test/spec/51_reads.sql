@@ -39,7 +39,7 @@ select count(*) /* all, alone */ from p2026_018.visit \g /dev/null
 select pid /* ordered */ from p2026_018.visit order by cost, day, pid limit 20 \g /dev/null
 \c niji postgres
 
-select plan(51);
+select plan(52);
 
 -- rows, persons scanned, persons shown and outcome of the newest read whose text holds these words
 create function public.read_of(words text) returns text language sql as $$
@@ -74,6 +74,7 @@ select niji.move_trail() \g /dev/null
 select is(read_of('order by value, pid limit 3'), '3 40 3 completed', 'With pid in the result exactly those are shown whose pid left');
 select is(read_of('/* b */'), '1 40 0 completed', 'A count shows nobody');
 select is(read_of('/* c */'), '1 40 0 completed', 'Keys, counts, sums and averages show nobody, also in arithmetic');
+select is((select columns from niji.trail_reads where text like '%/* c */%' and permit is not null), '{"lab": ["code", "value"]}'::jsonb, 'The columns are those that the statement names');
 select is(read_of('/* d */'), '9 40 40 completed', 'Rows without pid show everybody who was scanned');
 select is(read_of('/* e */'), '1 40 40 completed', 'A maximum is somebody''s value: all that were scanned are shown');
 select is(read_of('/* f */'), '2 30 0 completed', 'DISTINCT makes keys of all columns');
@@ -137,6 +138,7 @@ select is((select reads from niji.who_used('777'::niji.person) where permit = 'P
 select is((select string_agg(distinct kind, ',' order by kind) from niji.who_used('778'::niji.person) where permit = 'P2026-018' and dataset = 'visit'), 'scanned', 'Another person was never shown');
 select is_empty($$ select * from niji.who_used('99999999'::niji.person) where permit is not null $$, 'Somebody without rows was used by no permit');
 select is((select string_agg(distinct kind, ',') from niji.who_used('99999999'::niji.person) where permit is null), 'possibly shown', 'A superuser may have seen anybody');
+select throws_ok($$ select * from niji.who_used(niji.find_person('patient', '0110113719:nobody')) $$, '22004', 'no person is given', 'An identifier that nobody has is not answered with "nobody used it"');
 select is((select (title, purpose, applicant) from niji.who_used('777'::niji.person) where permit = 'P2026-018' and kind = 'shown'), row('Visits'::text, 'research'::text, '東北疫学研究室'::text), 'They learn for what and by whom');
 select set_eq($$ select * from niji.persons_shown('analyst_gunji', now() - interval '1 hour', null, 'visit') where true $$,
               $$ select distinct person from warehouse.visit where cost = 777 union select person from (select person from warehouse.visit order by cost, day limit 0) x

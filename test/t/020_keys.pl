@@ -54,7 +54,7 @@ like(slurp_file($node->logfile), qr/WARNING:  niji has no master key: key direct
 	'without a key the server starts, and says so');
 my $failure = failure($node, $enrol);
 like($failure, qr/55000: niji has no master key/, 'enrolment is refused with 55000');
-like($failure, qr/HINT:.*openssl rand -hex 32.*reload/s, 'and the hint says what to do');
+like($failure, qr/HINT:.*that very key.*openssl rand -hex 32.*reload/s, 'and the hint says what to do, first of all not to overwrite a key');
 like(failure($node, "select niji.find_person('patient', '0110113719:0001')"),
 	qr/55000: niji has no master key/, 'so is looking up');
 is($node->safe_psql('niji', "select niji.normalize_identifier('patient', '0110113719: 1')"),

@@ -119,6 +119,14 @@ refused('stranger', 'select count(*) from p_2.lab', '42501', 'which is told to r
 $node->append_conf('postgresql.conf', 'niji.allow_drop = on');
 $node->restart;
 is($node->psql('niji', 'drop extension niji cascade'), 0, 'with niji.allow_drop it is dropped');
-is($node->psql('niji', 'create extension niji'), 0, 'and can be created again');
+($code, $out, $err) = $node->psql('niji', 'create extension niji');
+is($code, 0, 'and can be created again');
+is($err, '', 'without a warning where niji protects');
+(undef, undef, $err) = $node->psql('postgres', 'create extension niji');
+like($err, qr/WARNING:  niji does not protect this database.*HINT:  niji.database .*"niji"/s, 'in another database it warns');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+(undef, undef, $err) = $node->psql('template1', 'create extension niji');
+like($err, qr/WARNING:  niji is not loaded by the server.*HINT:  Set shared_preload_libraries = 'niji'/s, 'and without preload');
 
 done_testing();
