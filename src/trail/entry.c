@@ -33,13 +33,14 @@
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 /* bytes of private parts that are held at once when pending entries are moved */
-#define MOVE_ROWS 20
+#define MOVE_ROWS 50
 
 typedef struct Edge
 {
@@ -53,6 +54,18 @@ static Edge *edges = NULL;		/* MERKLE_TILE_LEVELS of them, for the process's lif
 static int64 tree_size = 0;
 static bool batch_open = false;
 static SPIPlanPtr insert_plan = NULL;
+static SPIPlanPtr pending_plan = NULL;
+static SPIPlanPtr delete_plan = NULL;
+
+/* rows of niji.entry that this batch has not yet inserted, column by column */
+#define ROW_COLUMNS 6
+#define ROWS_KEPT 256
+#define ROWS_BYTES (4 * 1024 * 1024)
+static Datum rows[ROW_COLUMNS][ROWS_KEPT];
+static bool row_nulls[ROW_COLUMNS][ROWS_KEPT];
+static int	rows_kept = 0;
+static Size rows_bytes = 0;
+static MemoryContext rows_context = NULL;
 
 /* ---- headers ---- */
 
@@ -321,12 +334,19 @@ tree_save(void)
 	CommandCounterIncrement();
 }
 
+static void insert_rows(void);
+
 void
 entry_batch_begin(void)
 {
 	SPI_connect();
 	tree_load();
 	SPI_finish();
+	if (rows_context == NULL)
+		rows_context = AllocSetContextCreate(TopMemoryContext, "niji entries", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(rows_context);
+	rows_kept = 0;
+	rows_bytes = 0;
 	batch_open = true;
 }
 
@@ -334,6 +354,7 @@ void
 entry_batch_end(void)
 {
 	batch_open = false;
+	insert_rows();
 	tree_save();
 }
 
@@ -368,35 +389,68 @@ bytes_datum(const void *data, Size length)
 	return PointerGetDatum(bytes);
 }
 
+/*
+ * Rows of niji.entry are inserted many at a time: most of what one costs is the
+ * statement.  Nothing in the batch reads them back before entry_batch_end().
+ */
+static void
+insert_rows(void)
+{
+	static const Oid elements[ROW_COLUMNS] = {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, INT8OID};
+	Oid			types[ROW_COLUMNS];
+	Datum		values[ROW_COLUMNS];
+
+	if (rows_kept == 0)
+		return;
+	SPI_connect();
+	for (int i = 0; i < ROW_COLUMNS; i++)
+	{
+		bool		number = elements[i] == INT8OID;
+		int			length = rows_kept;
+		int			first = 1;
+
+		types[i] = get_array_type(elements[i]);
+		values[i] = PointerGetDatum(construct_md_array(rows[i], row_nulls[i], 1, &length, &first,
+													   elements[i], number ? 8 : -1,
+													   number ? FLOAT8PASSBYVAL : false,
+													   number ? TYPALIGN_DOUBLE : TYPALIGN_INT));
+	}
+	if (insert_plan == NULL)
+	{
+		insert_plan = SPI_prepare("insert into niji.entry (seq, header, salt, private_part, leaf_hash, spool) "
+								  "select * from unnest($1, $2, $3, $4, $5, $6)", ROW_COLUMNS, types);
+		if (insert_plan == NULL || SPI_keepplan(insert_plan) != 0)
+			elog(ERROR, "niji could not prepare its insert");
+	}
+	if (SPI_execute_plan(insert_plan, values, NULL, false, 0) != SPI_OK_INSERT ||
+		SPI_processed != rows_kept)
+		elog(ERROR, "niji could not insert entries");
+	SPI_finish();
+	rows_kept = 0;
+	rows_bytes = 0;
+	MemoryContextReset(rows_context);
+}
+
 static void
 insert_entry(int64 seq, const uint8 *header, Size header_length, const uint8 *salt,
 			 const uint8 *private_part, Size private_length, const uint8 *leaf, int64 spool,
 			 bool has_spool)
 {
-	Datum		values[6];
-	char		nulls[7] = "      ";
+	MemoryContext old = MemoryContextSwitchTo(rows_context);
+	int			row = rows_kept++;
 
-	SPI_connect();
-	if (insert_plan == NULL)
-	{
-		Oid			types[6] = {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, INT8OID};
-
-		insert_plan = SPI_prepare("insert into niji.entry (seq, header, salt, private_part, leaf_hash, spool) "
-								  "values ($1, $2, $3, $4, $5, $6)", 6, types);
-		if (insert_plan == NULL || SPI_keepplan(insert_plan) != 0)
-			elog(ERROR, "niji could not prepare its insert");
-	}
-	values[0] = Int64GetDatum(seq);
-	values[1] = bytes_datum(header, header_length);
-	values[2] = bytes_datum(salt, ENTRY_SALT_SIZE);
-	values[3] = private_part ? bytes_datum(private_part, private_length) : (Datum) 0;
-	nulls[3] = private_part ? ' ' : 'n';
-	values[4] = bytes_datum(leaf, MERKLE_HASH_SIZE);
-	values[5] = Int64GetDatum(spool);
-	nulls[5] = has_spool ? ' ' : 'n';
-	if (SPI_execute_plan(insert_plan, values, nulls, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "niji could not insert an entry");
-	SPI_finish();
+	rows[0][row] = Int64GetDatum(seq);
+	rows[1][row] = bytes_datum(header, header_length);
+	rows[2][row] = bytes_datum(salt, ENTRY_SALT_SIZE);
+	rows[3][row] = private_part ? bytes_datum(private_part, private_length) : (Datum) 0;
+	row_nulls[3][row] = private_part == NULL;
+	rows[4][row] = bytes_datum(leaf, MERKLE_HASH_SIZE);
+	rows[5][row] = Int64GetDatum(spool);
+	row_nulls[5][row] = !has_spool;
+	rows_bytes += header_length + private_length;
+	MemoryContextSwitchTo(old);
+	if (rows_kept == ROWS_KEPT || rows_bytes >= ROWS_BYTES)
+		insert_rows();
 }
 
 int64
@@ -461,7 +515,6 @@ int
 pending_move(int limit)
 {
 	Portal		portal;
-	SPIPlanPtr	plan;
 	int			moved = 0;
 	int			expected;
 	bool		more = true;
@@ -470,20 +523,26 @@ pending_move(int limit)
 
 	SPI_connect();
 	few = AllocSetContextCreate(CurrentMemoryContext, "niji pending entries", ALLOCSET_DEFAULT_SIZES);
-	plan = SPI_prepare("select ctid, header, salt, private_part from niji.pending_entry order by xid, id", 0,
-					   NULL);
-	if (plan == NULL)
-		elog(ERROR, "niji could not prepare its query");
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
+	if (delete_plan == NULL)
+	{
+		pending_plan = SPI_prepare("select ctid, header, salt, private_part from niji.pending_entry order by xid, id",
+								   0, NULL);
+		if (pending_plan == NULL || SPI_keepplan(pending_plan) != 0)
+			elog(ERROR, "niji could not prepare its query");
+		delete_plan = SPI_prepare("delete from niji.pending_entry where ctid = any ($1)", 1, types);
+		if (delete_plan == NULL || SPI_keepplan(delete_plan) != 0)
+			elog(ERROR, "niji could not prepare its query");
+	}
+	portal = SPI_cursor_open(NULL, pending_plan, NULL, NULL, false);
 	while (more && moved < limit)
 	{
-		SPITupleTable *rows;
+		SPITupleTable *fetched;
 		Datum		tids[MOVE_ROWS];
 		Datum		values[1];
 		MemoryContext old;
 
 		SPI_cursor_fetch(portal, true, Min(MOVE_ROWS, limit - moved));
-		rows = SPI_tuptable;
+		fetched = SPI_tuptable;
 		expected = (int) SPI_processed;
 		more = expected == MOVE_ROWS;
 		if (expected == 0)
@@ -496,10 +555,10 @@ pending_move(int limit)
 			uint8		fresh[ENTRY_SALT_SIZE];
 			const uint8 *salt = fresh;
 
-			tids[i] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+			tids[i] = SPI_getbinval(fetched->vals[i], fetched->tupdesc, 1, &isnull);
 			for (int j = 0; j < 3; j++)
 			{
-				Datum		value = SPI_getbinval(rows->vals[i], rows->tupdesc, 2 + j, &isnull);
+				Datum		value = SPI_getbinval(fetched->vals[i], fetched->tupdesc, 2 + j, &isnull);
 
 				parts[j] = isnull ? NULL : DatumGetByteaPP(value);
 			}
@@ -514,14 +573,13 @@ pending_move(int limit)
 		}
 		values[0] = PointerGetDatum(construct_array(tids, expected, TIDOID, sizeof(ItemPointerData),
 													false, TYPALIGN_SHORT));
-		if (SPI_execute_with_args("delete from niji.pending_entry where ctid = any ($1)", 1, types,
-								  values, NULL, false, 0) != SPI_OK_DELETE ||
+		if (SPI_execute_plan(delete_plan, values, NULL, false, 0) != SPI_OK_DELETE ||
 			SPI_processed != expected)
 			elog(ERROR, "pending entries changed while they were moved");
 		moved += expected;
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(few);
-		SPI_freetuptable(rows);
+		SPI_freetuptable(fetched);
 	}
 	SPI_cursor_close(portal);
 	SPI_finish();
