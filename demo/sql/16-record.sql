@@ -3,6 +3,8 @@ select pg_sleep(1.5) \g /dev/null
 \echo '   reads:'
 select seq, r.session_user, permit, command, array_to_string(datasets, ', ') as datasets, rows, persons_scanned as scanned, persons_shown as shown, outcome
   from niji.trail_reads r order by seq;
+\echo '   their statements, which are in the private part of the entries, for auditors:'
+select seq, left(regexp_replace(text, '\s+', ' ', 'g'), 110) as statement from niji.trail_reads order by seq;
 \echo '   refused attempts (what PostgreSQL''s own rights refused stands in the server''s log only):'
 select seq, header ->> 'session_user' as session_user, header ->> 'reason' as reason from niji.trail where kind = 'denied' order by seq;
 \echo '   changes, one in each mode:'
