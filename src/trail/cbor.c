@@ -361,6 +361,7 @@ double_encode(uint8 *out, double value)
 		memcpy(&bits, &value, sizeof(bits));
 		n = 8;
 	}
+	/* cppcheck-suppress ctuArrayIndex ; callers give nine bytes */
 	out[0] = MAJOR_OTHER | (n == 2 ? 25 : n == 4 ? 26 : 27);
 	for (int i = 0; i < n; i++)
 		out[1 + i] = (uint8) (bits >> (8 * (n - 1 - i)));
