@@ -39,7 +39,7 @@ select count(*) /* all, alone */ from p2026_018.visit \g /dev/null
 select pid /* ordered */ from p2026_018.visit order by cost, day, pid limit 20 \g /dev/null
 \c niji postgres
 
-select plan(52);
+select plan(53);
 
 -- rows, persons scanned, persons shown and outcome of the newest read whose text holds these words
 create function public.read_of(words text) returns text language sql as $$
