@@ -20,9 +20,7 @@
 #include "access/table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
 #include "common/ip.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -37,10 +35,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/xid8.h"
-
-/* bytes of private parts that are held at once when pending entries are moved */
-#define MOVE_ROWS 50
 
 typedef struct Edge
 {
@@ -54,8 +48,6 @@ static Edge *edges = NULL;		/* MERKLE_TILE_LEVELS of them, for the process's lif
 static int64 tree_size = 0;
 static bool batch_open = false;
 static SPIPlanPtr insert_plan = NULL;
-static SPIPlanPtr pending_plan = NULL;
-static SPIPlanPtr delete_plan = NULL;
 
 /* rows of niji.entry that this batch has not yet inserted, column by column */
 #define ROW_COLUMNS 6
@@ -146,55 +138,6 @@ entry_salt(uint8 salt[ENTRY_SALT_SIZE])
 	left--;
 	memcpy(salt, pool + left * ENTRY_SALT_SIZE, ENTRY_SALT_SIZE);
 	explicit_bzero(pool + left * ENTRY_SALT_SIZE, ENTRY_SALT_SIZE);
-}
-
-/* ---- pending entries: they commit with the transaction ---- */
-
-void
-pending_insert(const CborWriter *header, const uint8 salt[ENTRY_SALT_SIZE],
-			   const CborWriter *private_part)
-{
-	Oid			relid = catalog_relation("pending_entry");
-	Oid			sequence = catalog_relation("pending_entry_id_seq");
-	Relation	rel;
-	HeapTuple	tuple;
-	Datum		values[5];
-	bool		nulls[5] = {false};
-	struct
-	{
-		const void *data;
-		Size		length;
-	}			parts[3] = {{header->data, header->length}, {salt, ENTRY_SALT_SIZE},
-	{private_part ? private_part->data : NULL, private_part ? private_part->length : 0}};
-
-	if (!OidIsValid(relid) || !OidIsValid(sequence))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("extension niji is not in this database"),
-				 errhint("Run CREATE EXTENSION niji.")));
-	values[0] = Int64GetDatum(nextval_internal(sequence, false));
-	values[1] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-	for (int i = 0; i < 3; i++)
-	{
-		bytea	   *bytes;
-
-		nulls[2 + i] = parts[i].data == NULL;
-		values[2 + i] = (Datum) 0;
-		if (nulls[2 + i])
-			continue;
-		bytes = palloc(VARHDRSZ + parts[i].length);
-		SET_VARSIZE(bytes, VARHDRSZ + parts[i].length);
-		memcpy(VARDATA(bytes), parts[i].data, parts[i].length);
-		values[2 + i] = PointerGetDatum(bytes);
-	}
-	rel = table_open(relid, RowExclusiveLock);
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-	CatalogTupleInsert(rel, tuple);
-	heap_freetuple(tuple);
-	for (int i = 0; i < 3; i++)
-		if (!nulls[2 + i])
-			pfree(DatumGetPointer(values[2 + i]));
-	table_close(rel, RowExclusiveLock);
 }
 
 /* ---- the writer: the tree's right edge ---- */
@@ -505,83 +448,4 @@ entry_append(const uint8 *header, Size header_length, const uint8 salt[ENTRY_SAL
 		cbor_free(&mark_private);
 	}
 	return seq;
-}
-
-/*
- * Committed rows of niji.pending_entry in the order (xid, id).  Rows are
- * fetched a few at a time, since a change's private part may be large.
- */
-int
-pending_move(int limit)
-{
-	Portal		portal;
-	int			moved = 0;
-	int			expected;
-	bool		more = true;
-	Oid			types[1] = {TIDARRAYOID};
-	MemoryContext few;
-
-	SPI_connect();
-	few = AllocSetContextCreate(CurrentMemoryContext, "niji pending entries", ALLOCSET_DEFAULT_SIZES);
-	if (delete_plan == NULL)
-	{
-		pending_plan = SPI_prepare("select ctid, header, salt, private_part from niji.pending_entry order by xid, id",
-								   0, NULL);
-		if (pending_plan == NULL || SPI_keepplan(pending_plan) != 0)
-			elog(ERROR, "niji could not prepare its query");
-		delete_plan = SPI_prepare("delete from niji.pending_entry where ctid = any ($1)", 1, types);
-		if (delete_plan == NULL || SPI_keepplan(delete_plan) != 0)
-			elog(ERROR, "niji could not prepare its query");
-	}
-	portal = SPI_cursor_open(NULL, pending_plan, NULL, NULL, false);
-	while (more && moved < limit)
-	{
-		SPITupleTable *fetched;
-		Datum		tids[MOVE_ROWS];
-		Datum		values[1];
-		MemoryContext old;
-
-		SPI_cursor_fetch(portal, true, Min(MOVE_ROWS, limit - moved));
-		fetched = SPI_tuptable;
-		expected = (int) SPI_processed;
-		more = expected == MOVE_ROWS;
-		if (expected == 0)
-			break;
-		old = MemoryContextSwitchTo(few);
-		for (int i = 0; i < expected; i++)
-		{
-			bytea	   *parts[3];
-			bool		isnull;
-			uint8		fresh[ENTRY_SALT_SIZE];
-			const uint8 *salt = fresh;
-
-			tids[i] = SPI_getbinval(fetched->vals[i], fetched->tupdesc, 1, &isnull);
-			for (int j = 0; j < 3; j++)
-			{
-				Datum		value = SPI_getbinval(fetched->vals[i], fetched->tupdesc, 2 + j, &isnull);
-
-				parts[j] = isnull ? NULL : DatumGetByteaPP(value);
-			}
-			if (parts[1] && VARSIZE_ANY_EXHDR(parts[1]) == ENTRY_SALT_SIZE)
-				salt = (const uint8 *) VARDATA_ANY(parts[1]);
-			else
-				entry_salt(fresh);
-			entry_append((const uint8 *) (parts[0] ? VARDATA_ANY(parts[0]) : ""),
-						 parts[0] ? VARSIZE_ANY_EXHDR(parts[0]) : 0, salt,
-						 parts[2] ? (const uint8 *) VARDATA_ANY(parts[2]) : NULL,
-						 parts[2] ? VARSIZE_ANY_EXHDR(parts[2]) : 0);
-		}
-		values[0] = PointerGetDatum(construct_array(tids, expected, TIDOID, sizeof(ItemPointerData),
-													false, TYPALIGN_SHORT));
-		if (SPI_execute_plan(delete_plan, values, NULL, false, 0) != SPI_OK_DELETE ||
-			SPI_processed != expected)
-			elog(ERROR, "pending entries changed while they were moved");
-		moved += expected;
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(few);
-		SPI_freetuptable(fetched);
-	}
-	SPI_cursor_close(portal);
-	SPI_finish();
-	return moved;
 }

@@ -74,6 +74,10 @@ extern void entry_batch_end(void);
 /* between begin and end: committed rows of niji.pending_entry, oldest first; how many were moved */
 extern int	pending_move(int limit);
 
+/* whether there are any, with SPI connected; and that the transaction which may have moved some has ended */
+extern bool pending_waiting(void);
+extern void pending_moved(bool committed);
+
 /* after end: signs a checkpoint when there is something new and the interval is over (or now) */
 extern bool seal_if_due(bool now);
 

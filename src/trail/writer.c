@@ -19,6 +19,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/settings.h"
@@ -47,7 +51,7 @@
 #define BATCH_PENDING 1000
 #define IDLE_MS 500				/* pending entries are looked for this often */
 #define ABSENT_MS 500			/* the extension, too */
-#define GATHER_MS 20			/* after the first of a burst, to take it as one */
+#define GATHER_MS 200			/* while entries come in, to take many as one batch */
 #define BACK_OFF_MAX_MS 60000
 #define FAILURES_BEFORE_GIVING_UP 5
 
@@ -95,17 +99,24 @@ static NijiShmemPart shared_part = {"niji writer", shared_size, shared_start};
 
 /* ---- as others see it ---- */
 
-void
-writer_wake(void)
+/* now: also while it gathers entries */
+static void
+wake(bool now)
 {
 	Latch	   *latch;
 
-	if (shared == NULL || pg_atomic_read_u32(&shared->asleep) == 0)
+	if (shared == NULL || (!now && pg_atomic_read_u32(&shared->asleep) == 0))
 		return;
 	pg_atomic_write_u32(&shared->asleep, 0);
 	latch = shared->latch;
 	if (latch)
 		SetLatch(latch);
+}
+
+void
+writer_wake(void)
+{
+	wake(false);
 }
 
 /* waits for a counter; returns the error text, if any, palloc'd */
@@ -126,7 +137,7 @@ ask(uint64 *asked, uint64 *done, int64 *size)
 	mine = ++*asked;
 	SpinLockRelease(&shared->mutex);
 	/* one that does not run now, because its database is new or it was ended, may come up in time */
-	writer_wake();
+	wake(true);
 	for (;;)
 	{
 		long		left;
@@ -264,21 +275,40 @@ typedef struct Turn
 	bool		opened;
 } Turn;
 
-/* requests, or records beyond where reading stands */
 static bool
-has_work(void)
+asked_for(void)
 {
 	bool		asked;
 
 	SpinLockAcquire(&shared->mutex);
 	asked = shared->moves_asked > shared->moves_done || shared->seals_asked > shared->seals_done;
 	SpinLockRelease(&shared->mutex);
-	return asked || (spool_is_open() && spool_read_place() < spool_end());
+	return asked;
+}
+
+/* requests, or records beyond where reading stands */
+static bool
+has_work(void)
+{
+	return asked_for() || (spool_is_open() && spool_read_place() < spool_end());
 }
 
 static bool settings_due = true;
 static bool lost_due = true;
 static bool unsealed = true;
+
+/*
+ * A batch that took nothing from the spool and made no seal may be lost with
+ * the server: then its entries are still pending, and get their places again.
+ * Nobody was told of them.  So it need not wait for the disk, nor make those
+ * wait who write to it.
+ */
+static void
+commit_without_waiting(void)
+{
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
 
 /* one transaction's work */
 static void
@@ -287,6 +317,7 @@ take_turn(Turn *turn)
 	const char *missing;
 	bool		more = false;
 	bool		empty = true;
+	bool		last = settings_due || lost_due;
 	bool		asked;
 	bool		seal_now = false;
 	int64		size = 0;
@@ -331,7 +362,8 @@ take_turn(Turn *turn)
 		if (pending_move(BATCH_PENDING) >= BATCH_PENDING)
 			more = true;
 		entry_batch_end();
-		move_end();
+		if (!move_only_pending())
+			move_end();
 		empty = false;
 		unsealed = true;
 	}
@@ -353,7 +385,12 @@ take_turn(Turn *turn)
 			unsealed = false;
 	}
 	else if (unsealed && !more && seal_if_due(false))
+	{
 		unsealed = false;
+		last = true;
+	}
+	if (!empty && !last && !asked && !turn->opened && move_only_pending())
+		commit_without_waiting();
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -435,6 +472,10 @@ niji_writer_main(Datum arg)
 	if (writer_on_reload)
 		writer_on_reload();
 
+#ifdef __GLIBC__
+	/* a batch's memory is needed again by the next one: do not give it back to the system each time */
+	(void) mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
+#endif
 	wait_event = niji_wait_event("NijiWriterMain");
 	context = AllocSetContextCreate(TopMemoryContext, "niji writer", ALLOCSET_DEFAULT_SIZES);
 	for (;;)
@@ -473,15 +514,13 @@ niji_writer_main(Datum arg)
 
 		if (turn.pause > 0)
 		{
-			bool		quiet = failures > 0 || turn.pause <= GATHER_MS;
+			bool		gathering = failures > 0 || turn.pause <= GATHER_MS;
 
-			/* who appends from now on wakes it; what came just before is seen here */
-			pg_atomic_write_u32(&shared->asleep, quiet ? 0 : 1);
+			/* who appends from now on wakes it, unless it gathers; what came just before is seen here */
+			pg_atomic_write_u32(&shared->asleep, gathering ? 0 : 1);
 			pg_memory_barrier();
-			if (quiet || !has_work())
-				(void) WaitLatch(MyLatch,
-								 WL_TIMEOUT | WL_EXIT_ON_PM_DEATH | (quiet && failures == 0 ? 0 : WL_LATCH_SET),
-								 turn.pause, wait_event);
+			if (!(gathering ? asked_for() : has_work()))
+				(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, turn.pause, wait_event);
 			pg_atomic_write_u32(&shared->asleep, 0);
 			ResetLatch(MyLatch);
 		}

@@ -389,15 +389,7 @@ move_begin(bool *opened)
 bool
 move_waiting(void)
 {
-	bool		waiting;
-
-	if (spool_read_place() < spool_end())
-		return true;
-	if (SPI_execute("select from niji.pending_entry limit 1", false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read niji.pending_entry");
-	waiting = SPI_processed > 0;
-	SPI_freetuptable(SPI_tuptable);
-	return waiting;
+	return spool_read_place() < spool_end() || pending_waiting();
 }
 
 bool
@@ -586,10 +578,17 @@ move_end(void)
 		3, types, values, NULL, SPI_OK_INSERT);
 }
 
+bool
+move_only_pending(void)
+{
+	return memcmp(&moved, &committed, sizeof(moved)) == 0;
+}
+
 void
 move_committed(void)
 {
 	committed = moved;
+	pending_moved(true);
 	spool_purge(moved_place);
 }
 
@@ -597,6 +596,7 @@ void
 move_aborted(void)
 {
 	in_place = false;
+	pending_moved(false);
 }
 
 void

@@ -28,6 +28,9 @@ extern bool move_lost_reads(void);
 /* an entry for each of niji's settings that changed since the trail last heard of it; true when it wrote */
 extern bool move_settings(void);
 
+/* whether this transaction has taken nothing from the spool */
+extern bool move_only_pending(void);
+
 /* the position, into the table */
 extern void move_end(void);
 
