@@ -43,7 +43,9 @@ create view @extschema@.trail_reads as
          (t.header ->> 'query_id')::bigint as query_id,
          t.spool,
          (t.header ->> 'parent')::bigint as parent,
-         c.seq as end_seq
+         c.seq as end_seq,
+         array(select d.value::bigint from pg_catalog.jsonb_array_elements_text(
+                 case when pg_catalog.jsonb_typeof(t.header -> 'overrides') = 'array' then t.header -> 'overrides' else '[]' end) d) as overrides
     from @extschema@.trail t
     left join lateral (
       select e.seq, h.header

@@ -33,7 +33,8 @@ create function @extschema@.decide_consent(
   out lifted_by bigint,
   out notice bigint,
   out judged_at timestamptz,
-  out changes_at timestamptz
+  out changes_at timestamptz,
+  out override bigint
 ) returns setof record
 language c stable strict parallel safe rows 1 as 'MODULE_PATHNAME';
 comment on function @extschema@.decide_consent(@extschema@.person, int, int) is
@@ -54,7 +55,8 @@ create function @extschema@.explain_consent(
   out lifted_by bigint,
   out notice bigint,
   out judged_at timestamptz,
-  out changes_at timestamptz
+  out changes_at timestamptz,
+  out override bigint
 ) returns setof record
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 rows 1
@@ -76,9 +78,10 @@ begin
       hint = 'The datasets are in niji.datasets.';
   end if;
   return query
-    select e.permitted, h.code, e.reason, r.basis, r.judged, coalesce(r.legal_basis, dataset_law), e.rule,
-           e.consent, e.lifted_by, e.notice, e.judged_at, e.changes_at
+    select e.permitted, h.code, e.reason, r.basis, r.judged, coalesce(o.legal_basis, r.legal_basis, dataset_law), e.rule,
+           e.consent, e.lifted_by, e.notice, e.judged_at, e.changes_at, e.override
       from niji.decide_consent(person, permit_id, dataset_id) e
+      left join niji.override o on o.id = e.override
       left join niji.rule r on r.id = e.rule
       left join niji.holder h on h.id = e.holder
      order by h.code nulls first;

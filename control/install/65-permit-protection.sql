@@ -102,6 +102,10 @@ begin
     object := 'replication slot ' || r.slot_name; finding := 'it carries changes of datasets out of the database, unfiltered and unrecorded'; return next;
   end loop;
 
+  for r in select o.id, o.category, o.purpose, o.effective_until from niji.overrides o where o.in_force loop
+    object := 'override ' || r.id; finding := format('consents about %s for %s are set aside until %s', r.category, r.purpose, r.effective_until); return next;
+  end loop;
+
   -- datasets
   for d in select * from niji.dataset order by name loop
     object := 'dataset ' || d.name;

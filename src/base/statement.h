@@ -27,6 +27,7 @@ typedef struct NijiRead
 	int			permit;			/* by which permit, 0: without one (a superuser) */
 	Oid			role;			/* whose rights lend it (the permit's role), or InvalidOid */
 	List	   *columns;		/* names of the selected columns, as char * */
+	int64		override;		/* that sets consents aside (niji.override.id), or 0 */
 	PersonSet  *scanned;		/* NULL until niji.permitted() lets a row pass */
 } NijiRead;
 

@@ -7,7 +7,10 @@
 
 extern void consent_init(void);
 
-/* raises 55000 when no consent set can be made for what the permit does with the dataset, 53200 for want of memory */
-extern void consent_check(int permit, int dataset);
+/*
+ * Raises 55000 when no consent set can be made for what the permit does with the dataset, 53200 for want of
+ * memory.  Returns the override that sets consents aside, or 0.
+ */
+extern int64 consent_check(int permit, int dataset);
 
 #endif							/* NIJI_CONSENT_H */

@@ -13,6 +13,10 @@
  * use, so their values are the use's, and it comes down to sets of dimensions:
  * S names all that T names.  That is a partial order; nothing is weighed.
  *
+ * An override that two officers have declared for a category and a purpose
+ * (an emergency that a law names) sets consents aside until it ends, by the
+ * clock of the statement even where consents are judged at the grant.
+ *
  * The holder may be a property of the row.  Then the rule is applied for each
  * holder that the person's consents or notices name, and once for all others.
  *
@@ -32,6 +36,7 @@
 
 static const char *const reasons[] = {
 	[REASON_NOT_REQUIRED] = "consent is not required",
+	[REASON_OVERRIDDEN] = "overridden",
 	[REASON_NOT_GRANTED] = "the permit has not been granted",
 	[REASON_DENIED] = "denied",
 	[REASON_NOT_DENIED] = "not denied",
@@ -52,6 +57,12 @@ TimestampTz
 consent_clock(const ConsentUse *use, TimestampTz clock)
 {
 	return use->at_grant ? use->granted_at : clock;
+}
+
+bool
+consent_overridden(const ConsentUse *use, TimestampTz clock)
+{
+	return use->override != 0 && use->basis != BASIS_NOT_REQUIRED && clock < use->override_until;
 }
 
 bool
@@ -158,6 +169,8 @@ consent_decide(const ConsentUse *use, TimestampTz clock, const ConsentFact *fact
 		memset(verdict, 0, sizeof(ConsentVerdict));
 	if (use->basis == BASIS_NOT_REQUIRED)
 		return answer(verdict, true, REASON_NOT_REQUIRED);
+	if (consent_overridden(use, clock))
+		return answer(verdict, true, REASON_OVERRIDDEN);
 	if (use->at_grant && !use->granted)
 		return answer(verdict, false, REASON_NOT_GRANTED);
 	clock = consent_clock(use, clock);
@@ -232,7 +245,7 @@ consent_decide(const ConsentUse *use, TimestampTz clock, const ConsentFact *fact
 }
 
 bool
-consent_decide_nobody(const ConsentUse *use)
+consent_decide_nobody(const ConsentUse *use, TimestampTz clock)
 {
-	return consent_decide(use, 0, NULL, 0, 0, NULL);
+	return consent_decide(use, clock, NULL, 0, 0, NULL);
 }

@@ -37,6 +37,8 @@ typedef struct ConsentUse
 	bool		at_grant;
 	bool		granted;
 	TimestampTz granted_at;
+	int64		override;		/* that is declared for category and purpose, or 0 */
+	TimestampTz override_until; /* first moment when it no longer holds */
 } ConsentUse;
 
 /* a row of niji.consent; 0 and NULL words are "any" */
@@ -82,6 +84,7 @@ typedef struct ConsentFact
 typedef enum
 {
 	REASON_NOT_REQUIRED,
+	REASON_OVERRIDDEN,
 	REASON_NOT_GRANTED,
 	REASON_DENIED,
 	REASON_NOT_DENIED,
@@ -122,7 +125,10 @@ extern bool consent_decide(const ConsentUse *use, TimestampTz clock, const Conse
 						   int nfacts, int holder, ConsentVerdict *verdict);
 
 /* the answer for a person who gave no consent and got no notice */
-extern bool consent_decide_nobody(const ConsentUse *use);
+extern bool consent_decide_nobody(const ConsentUse *use, TimestampTz clock);
+
+/* whether an override sets consents aside at that time */
+extern bool consent_overridden(const ConsentUse *use, TimestampTz clock);
 
 extern const char *consent_reason(ConsentReason reason);
 

@@ -18,7 +18,7 @@
 
 PG_FUNCTION_INFO_V1(decide_consent);
 
-#define DECIDE_COLUMNS 9
+#define DECIDE_COLUMNS 10
 
 typedef struct Facts
 {
@@ -82,6 +82,7 @@ put_answer(ReturnSetInfo *result, const ConsentRule *rule, const Facts *facts,
 	nulls[7] = TIMESTAMP_IS_NOBEGIN(facts->clock);
 	values[8] = TimestampTzGetDatum(facts->next);
 	nulls[8] = facts->next == DT_NOEND || rule->use.basis == BASIS_NOT_REQUIRED;
+	put_number(&values[9], &nulls[9], verdict->reason == REASON_OVERRIDDEN ? rule->use.override : 0);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -112,9 +113,11 @@ decide_consent(PG_FUNCTION_ARGS)
 	facts.at_grant = rule.use.at_grant;
 	facts.clock = consent_clock(&rule.use, statement_clock());
 	facts.next = DT_NOEND;
+	if (consent_overridden(&rule.use, statement_clock()))
+		facts.next = rule.use.override_until;
 	row_scan_person(&rule, GetActiveSnapshot(), person, collect_fact, &facts);
 
-	consent_decide(&rule.use, facts.clock, facts.facts, facts.count, 0, &other);
+	consent_decide(&rule.use, statement_clock(), facts.facts, facts.count, 0, &other);
 	put_answer((ReturnSetInfo *) fcinfo->resultinfo, &rule, &facts, &other, 0);
 	for (int i = 0; i < facts.count; i++)
 	{
@@ -124,7 +127,7 @@ decide_consent(PG_FUNCTION_ARGS)
 		for (int j = 0; j < i && !known; j++)
 			known = facts.facts[j].holder == holder;
 		if (!known &&
-			consent_decide(&rule.use, facts.clock, facts.facts, facts.count, holder, &verdict) != other.permitted)
+			consent_decide(&rule.use, statement_clock(), facts.facts, facts.count, holder, &verdict) != other.permitted)
 			put_answer((ReturnSetInfo *) fcinfo->resultinfo, &rule, &facts, &verdict, holder);
 	}
 	PG_RETURN_VOID();

@@ -171,12 +171,16 @@ permitted_holder(PG_FUNCTION_ARGS)
 }
 
 /* called when a statement starts: the set is there, or the statement fails now */
-void
+int64
 consent_check(int permit, int dataset)
 {
+	ConsentSet *set;
+
 	niji_require_preload();
-	if (ActiveSnapshotSet())
-		(void) set_get(permit, dataset, GetActiveSnapshot(), statement_clock());
+	if (!ActiveSnapshotSet())
+		return 0;
+	set = set_get(permit, dataset, GetActiveSnapshot(), statement_clock());
+	return consent_overridden(&set->rule.use, statement_clock()) ? set->rule.use.override : 0;
 }
 
 /* ---- the planner ---- */

@@ -4,8 +4,8 @@
  *
  * The three tables are read by scans of our own, with the snapshot of whoever
  * asks, and not by SQL: this happens inside an analyst's statement, who has no
- * right to them, in parallel workers too, and for millions of rows.  The use
- * and its rule are joined from five small tables by SQL, run as the
+ * right to them, in parallel workers too, and for millions of rows.  The use,
+ * its rule and an override of it are joined from small tables by SQL, run as the
  * extension's owner, with a plan that is kept.
  *
  * Under SERIALIZABLE the scans take predicate locks: of the whole table in
@@ -87,11 +87,17 @@ static const struct
 static const char *const use_query =
 "select u.category::pg_catalog.text, u.purpose::pg_catalog.text, u.recipient_kind::pg_catalog.text,"
 "  case when u.holder_by_row then null else u.holder end, u.granted_at,"
-"  r.id, r.basis, r.judged, r.waiting"
+"  r.id, r.basis, r.judged, r.waiting, o.id, o.effective_until"
 "  from niji.permit_use u left join lateral"
 "    (select * from niji.rule x"
 "      where x.category operator(pg_catalog.=) u.category and x.purpose operator(pg_catalog.=) u.purpose"
 "      order by x.id desc limit 1) r on true"
+"  left join lateral"
+"    (select x.id, x.effective_until from niji.override x"
+"      where x.category operator(pg_catalog.=) u.category and x.purpose operator(pg_catalog.=) u.purpose"
+"        and exists (select from niji.override_approval a where a.override operator(pg_catalog.=) x.id)"
+"        and not exists (select from niji.override_end e where e.override operator(pg_catalog.=) x.id)"
+"      order by x.effective_until desc, x.id limit 1) o on true"
 "  where u.permit operator(pg_catalog.=) $1 and u.dataset operator(pg_catalog.=) $2";
 
 static ConsentWord
@@ -124,6 +130,12 @@ fill_use(HeapTuple tuple, TupleDesc desc, MemoryContext context, ConsentRule *ru
 	value = SPI_getbinval(tuple, desc, 5, &isnull);
 	use->granted = !isnull;
 	use->granted_at = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+	value = SPI_getbinval(tuple, desc, 10, &isnull);
+	if (!isnull)
+	{
+		use->override = DatumGetInt64(value);
+		use->override_until = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 11, &isnull));
+	}
 	value = SPI_getbinval(tuple, desc, 6, &isnull);
 	if (isnull)
 		return;					/* BASIS_NONE */
@@ -193,6 +205,7 @@ row_same_use(const ConsentRule *a, const ConsentRule *b)
 	return x->permit == y->permit && x->dataset == y->dataset && x->holder == y->holder &&
 		x->rule == y->rule && x->basis == y->basis && x->at_grant == y->at_grant &&
 		x->granted == y->granted && x->granted_at == y->granted_at &&
+		x->override == y->override && x->override_until == y->override_until &&
 		same_word(x->category, y->category) && same_word(x->purpose, y->purpose) &&
 		same_word(x->recipient_kind, y->recipient_kind) &&
 		a->waiting.month == b->waiting.month && a->waiting.day == b->waiting.day &&

@@ -595,7 +595,7 @@ admit(NijiStatement *st, bool running)
 		PermitDataset *dataset = permit_cache_dataset(read->relid);
 
 		if (dataset && dataset->persons)
-			consent_check(read->permit, read->dataset);
+			read->override = consent_check(read->permit, read->dataset);
 	}
 
 	if (running)

@@ -145,6 +145,31 @@ put_columns(CborWriter *w, List *reads, NijiRead *read)
 	list_free(names);
 }
 
+/* numbers of the overrides under which it reads; only if there are any */
+static void
+put_overrides(CborWriter *w, NijiStatement *st)
+{
+	ListCell   *cell;
+	bool		begun = false;
+
+	foreach(cell, st->reads)
+	{
+		NijiRead   *read = lfirst(cell);
+
+		if (read->override == 0)
+			continue;
+		if (!begun)
+		{
+			cbor_text(w, "overrides");
+			cbor_array_begin(w);
+		}
+		begun = true;
+		cbor_int(w, read->override);
+	}
+	if (begun)
+		cbor_array_end(w);
+}
+
 void
 record_read_header(CborWriter *w, NijiStatement *st, const char *kind, const char *reason,
 				   const EntryOrigin *origin, TimestampTz at)
@@ -185,6 +210,7 @@ record_read_header(CborWriter *w, NijiStatement *st, const char *kind, const cha
 			put_columns(w, st->reads, read);
 	}
 	cbor_map_end(w);
+	put_overrides(w, st);
 	if (reason)
 		put(w, "reason", reason);
 	cbor_map_end(w);
