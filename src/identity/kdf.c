@@ -24,17 +24,13 @@ static EVP_KDF *hkdf = NULL;
 static EVP_MAC *hmac = NULL;
 
 bool
-kdf_hkdf(const uint8 key[KDF_KEY_LENGTH], const uint8 salt[KDF_SALT_LENGTH], const char *use,
-		 uint8 out[KDF_KEY_LENGTH])
+kdf_hkdf_general(const uint8 *key, size_t key_length, const uint8 *salt, size_t salt_length,
+				 const uint8 *info, size_t info_length, uint8 *out, size_t out_length)
 {
-	char		info[64];
-	int			info_length = snprintf(info, sizeof(info), "niji/%s/v1", use);
 	EVP_KDF_CTX *context;
 	OSSL_PARAM	params[5];
 	bool		ok;
 
-	if (info_length < 0 || info_length >= (int) sizeof(info))
-		return false;
 	if (hkdf == NULL && (hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL)) == NULL)
 		return false;
 	context = EVP_KDF_CTX_new(hkdf);
@@ -42,16 +38,30 @@ kdf_hkdf(const uint8 key[KDF_KEY_LENGTH], const uint8 salt[KDF_SALT_LENGTH], con
 		return false;
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest_name, 0);
 	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, unconstify(uint8 *, key),
-												  KDF_KEY_LENGTH);
+												  key_length);
 	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, unconstify(uint8 *, salt),
-												  KDF_SALT_LENGTH);
-	params[3] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, info_length);
+												  salt_length);
+	params[3] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, unconstify(uint8 *, info),
+												  info_length);
 	params[4] = OSSL_PARAM_construct_end();
-	ok = EVP_KDF_derive(context, out, KDF_KEY_LENGTH, params) == 1;
+	ok = EVP_KDF_derive(context, out, out_length, params) == 1;
 	EVP_KDF_CTX_free(context);	/* wipes its copy of the key */
 	if (!ok)
-		OPENSSL_cleanse(out, KDF_KEY_LENGTH);
+		OPENSSL_cleanse(out, out_length);
 	return ok;
+}
+
+bool
+kdf_hkdf(const uint8 key[KDF_KEY_LENGTH], const uint8 salt[KDF_SALT_LENGTH], const char *use,
+		 uint8 out[KDF_KEY_LENGTH])
+{
+	char		info[64];
+	int			info_length = snprintf(info, sizeof(info), "niji/%s/v1", use);
+
+	if (info_length < 0 || info_length >= (int) sizeof(info))
+		return false;
+	return kdf_hkdf_general(key, KDF_KEY_LENGTH, salt, KDF_SALT_LENGTH, (const uint8 *) info,
+							info_length, out, KDF_KEY_LENGTH);
 }
 
 KdfMac *
