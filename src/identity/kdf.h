@@ -15,8 +15,8 @@
 extern bool kdf_hkdf(const uint8 key[KDF_KEY_LENGTH], const uint8 salt[KDF_SALT_LENGTH],
 					 const char *use, uint8 out[KDF_KEY_LENGTH]);
 
-/* an HMAC whose key is kept inside; NULL when OpenSSL refuses */
-typedef struct evp_mac_ctx_st KdfMac;
+/* an HMAC-SHA-256 whose key is kept inside; NULL when OpenSSL refuses */
+typedef struct KdfMac KdfMac;
 
 extern KdfMac *kdf_mac_open(const uint8 key[KDF_KEY_LENGTH]);
 extern bool kdf_mac(KdfMac *mac, const uint8 *data, size_t length, const uint8 *more,
