@@ -114,3 +114,20 @@ digest_compute(int kind, const char *canonical, int length, int newest, uint8 *o
 	}
 	OPENSSL_cleanse(full, sizeof(full));
 }
+
+void
+digest_rewrap(int from, int to, uint8 digest[DIGEST_LENGTH])
+{
+	uint8		full[32];
+
+	for (int generation = from + 1; generation <= to; generation++)
+	{
+		if (!kdf_mac(open_mac(generation), digest, DIGEST_LENGTH, NULL, 0, full))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not make a digest"),
+					 errdetail("OpenSSL refused HMAC with SHA-256.")));
+		memcpy(digest, full, DIGEST_LENGTH);
+	}
+	OPENSSL_cleanse(full, sizeof(full));
+}

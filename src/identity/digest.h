@@ -13,4 +13,7 @@
  */
 extern void digest_compute(int kind, const char *canonical, int length, int newest, uint8 *out);
 
+/* a stored digest of one generation becomes that of a later one, in place; raises as above */
+extern void digest_rewrap(int from, int to, uint8 digest[DIGEST_LENGTH]);
+
 #endif							/* NIJI_DIGEST_H */

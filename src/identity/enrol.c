@@ -4,7 +4,8 @@
  *
  * An identifier is made canonical, digested under each generation of the
  * master key, and looked up from the newest to the oldest; what is stored for
- * a new one is its digest and its person, never the identifier.
+ * a new one is its digest and its person, never the identifier.  Generations
+ * that a rotation of the key has left empty are not looked up (see rotate.c).
  *
  * Two sessions that enrol the same new identifier get one person: the unique
  * index decides, the loser waits for the winner's commit and reads again.
@@ -42,6 +43,7 @@
 #include "identity/digest.h"
 #include "identity/keys.h"
 #include "identity/number.h"
+#include "identity/rotate.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -241,6 +243,7 @@ typedef struct Lookup
 	Relation	heap;
 	Oid			index;
 	Snapshot	snapshot;
+	int			oldest;			/* generation that may have digests */
 } Lookup;
 
 /* attribute numbers of niji.identifier */
@@ -254,11 +257,12 @@ enum
 };
 
 static void
-lookup_begin(Lookup *lookup, Relation heap, Snapshot snapshot)
+lookup_begin(Lookup *lookup, Relation heap, Snapshot snapshot, int newest)
 {
 	lookup->heap = heap;
 	lookup->index = catalog_relation("identifier_digest");
 	lookup->snapshot = RegisterSnapshot(snapshot);
+	lookup->oldest = rotate_oldest(lookup->snapshot, newest);
 }
 
 static void
@@ -319,7 +323,7 @@ lookup_digest(Lookup *lookup, int kind, int generation, const uint8 *digest, con
 static int32
 lookup_person(Lookup *lookup, int kind, int newest, const uint8 *digests, const DateADT *date)
 {
-	for (int generation = newest; generation > 0; generation--)
+	for (int generation = newest; generation >= lookup->oldest; generation--)
 	{
 		int32		person = lookup_digest(lookup, kind, generation,
 										   digests + (generation - 1) * DIGEST_LENGTH, date);
@@ -357,7 +361,7 @@ find_person(PG_FUNCTION_ARGS)
 			Lookup		lookup;
 
 			digest_compute(kind.id, identifier.text, identifier.length, newest, digests);
-			lookup_begin(&lookup, heap, GetActiveSnapshot());
+			lookup_begin(&lookup, heap, GetActiveSnapshot(), newest);
 			person = lookup_person(&lookup, kind.id, newest, digests, PG_ARGISNULL(2) ? NULL : &date);
 			lookup_end(&lookup);
 			table_close(heap, AccessShareLock);
@@ -461,6 +465,28 @@ insert_new(Batch *batch, NewPerson **news, int n, HTAB *table)
 	SPI_finish();
 }
 
+/*
+ * Under REPEATABLE READ the snapshot may be from before a generation began,
+ * and not see who was enrolled under the one before just then.  The unique
+ * index does not tell, since the generations differ.
+ */
+static void
+require_unknown(Relation heap, Batch *batch, int i)
+{
+	Lookup		lookup;
+	int32		person;
+
+	if (batch->newest == 1 || !IsolationUsesXactSnapshot())
+		return;
+	lookup_begin(&lookup, heap, GetLatestSnapshot(), batch->newest);
+	person = lookup_person(&lookup, batch->kind.id, batch->newest, batch_digests(batch, i), NULL);
+	lookup_end(&lookup);
+	if (person != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent enrolment")));
+}
+
 /* fills batch->persons; limit < 0: any number may be new */
 static void
 enrol_all(Batch *batch, double limit)
@@ -479,7 +505,7 @@ enrol_all(Batch *batch, double limit)
 	control.hcxt = CurrentMemoryContext;
 	table = hash_create("niji new persons", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
-	lookup_begin(&lookup, heap, enrol_snapshot());
+	lookup_begin(&lookup, heap, enrol_snapshot(), batch->newest);
 	for (int i = 0; i < batch->n; i++)
 	{
 		bool		found;
@@ -491,6 +517,7 @@ enrol_all(Batch *batch, double limit)
 										  batch_digests(batch, i), NULL);
 		if (batch->persons[i] != 0)
 			continue;
+		require_unknown(heap, batch, i);
 		entry = hash_search(table, batch_digest(batch, i), HASH_ENTER, &found);
 		if (found)
 			continue;
@@ -539,7 +566,7 @@ enrol_all(Batch *batch, double limit)
 				MemoryContextDelete(chunk);
 			}
 			/* another session was first with these */
-			lookup_begin(&lookup, heap, enrol_snapshot());
+			lookup_begin(&lookup, heap, enrol_snapshot(), batch->newest);
 			for (int i = 0; i < left; i++)
 			{
 				if (news[i]->person == 0)

@@ -15,8 +15,13 @@
 extern bool kdf_hkdf(const uint8 key[KDF_KEY_LENGTH], const uint8 salt[KDF_SALT_LENGTH],
 					 const char *use, uint8 out[KDF_KEY_LENGTH]);
 
-/* an HMAC whose key is kept inside; NULL when OpenSSL refuses */
-typedef struct evp_mac_ctx_st KdfMac;
+/* the same with any lengths and any info; what kdf_hkdf() is made of, and what the vectors of RFC 5869 are run through */
+extern bool kdf_hkdf_general(const uint8 *key, size_t key_length, const uint8 *salt,
+							 size_t salt_length, const uint8 *info, size_t info_length, uint8 *out,
+							 size_t out_length);
+
+/* an HMAC-SHA-256 whose key is kept inside; NULL when OpenSSL refuses */
+typedef struct KdfMac KdfMac;
 
 extern KdfMac *kdf_mac_open(const uint8 key[KDF_KEY_LENGTH]);
 extern bool kdf_mac(KdfMac *mac, const uint8 *data, size_t length, const uint8 *more,

@@ -119,6 +119,17 @@ read_all(int fd, char *buffer, size_t size)
 
 /* ---- file:DIRECTORY ---- */
 
+/* as PostgreSQL judges the key of its TLS certificate: the server's user's own, or root's and then its group may read */
+KeyFileVerdict
+key_file_allowed(unsigned owner, unsigned mode, unsigned server)
+{
+	if (owner == server)
+		return (mode & (S_IRWXG | S_IRWXO)) ? KEY_FILE_OPEN : KEY_FILE_ALLOWED;
+	if (owner == 0)
+		return (mode & (S_IWGRP | S_IXGRP | S_IRWXO)) ? KEY_FILE_OPEN : KEY_FILE_ALLOWED;
+	return KEY_FILE_FOREIGN;
+}
+
 /* whether "N.key" with N beyond last is in the directory: then a generation between them is missing */
 static int
 generation_beyond(DIR *dir, int last)
@@ -157,6 +168,7 @@ read_directory(const char *directory, KeyPage *page)
 		char		name[MAXPGPATH + 16];
 		char		text[KEY_TEXT_LENGTH];
 		struct stat status;
+		KeyFileVerdict verdict;
 		ssize_t		length;
 		bool		taken;
 		int			fd;
@@ -173,12 +185,12 @@ read_directory(const char *directory, KeyPage *page)
 			closedir(dir);
 			return;
 		}
+		verdict = key_file_allowed(status.st_uid, status.st_mode, geteuid());
 		if (!S_ISREG(status.st_mode))
 			fail(page, "%s is not a regular file", name);
-		else if (status.st_uid != geteuid() && status.st_uid != 0)
+		else if (verdict == KEY_FILE_FOREIGN)
 			fail(page, "%s is not owned by the server's user or root", name);
-		else if ((status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO))) ||
-				 (status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO))))
+		else if (verdict == KEY_FILE_OPEN)
 			fail(page, "%s may be used by others: its mode is %04o; it should be 0600 or 0400 if owned by the server's user, or 0640 or 0440 if owned by root",
 				 name, (unsigned) (status.st_mode & 07777));
 		else

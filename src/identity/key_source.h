@@ -29,6 +29,16 @@ typedef struct KeyPage
  */
 extern void key_source_read(const char *source, KeyPage *page);
 
+/* whether a key file with this owner and mode is accepted; server is the server's user */
+typedef enum
+{
+	KEY_FILE_ALLOWED,
+	KEY_FILE_FOREIGN,			/* neither the server's nor root's */
+	KEY_FILE_OPEN				/* may be used by others */
+} KeyFileVerdict;
+
+extern KeyFileVerdict key_file_allowed(unsigned owner, unsigned mode, unsigned server);
+
 /* one key's text: 64 hexadecimal digits and a line end; NULL, or what is wrong with it */
 extern const char *key_parse(const char *text, size_t length, uint8 key[KDF_KEY_LENGTH]);
 

@@ -64,6 +64,7 @@
 #include "storage/lmgr.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -629,6 +630,12 @@ key_current_generation(void)
 int
 key_newest_used(void)
 {
+	/*
+	 * A prepared look-up may take no new lock for many statements, and so would
+	 * not hear that a generation has begun, while its snapshots already see
+	 * digests of it.
+	 */
+	AcceptInvalidationMessages();
 	require_keys();
 	return newest_used();
 }
@@ -668,8 +675,8 @@ keys_verify_all(void)
 {
 	bool		own = !IsTransactionState();
 
-	if (!niji_preloaded() || newest_there() == 0)
-		return;					/* said when the source was read */
+	if (!niji_preloaded())
+		return;
 	if (own)
 	{
 		StartTransactionCommand();
@@ -689,13 +696,13 @@ keys_verify_all(void)
 						(errmsg(checks[generation].there ?
 								"the master key of generation %d is not the one that this database has used" :
 								"the master key of generation %d is missing", generation),
-						 errdetail("What needs it is refused."),
+						 errdetail("Database \"%s\" has used it. What needs it is refused.", niji_database),
 						 errhint("Put the right key back where niji.key_source points and reload the configuration.")));
 			}
 
 		/* a new generation begins here, rather than inside a load that takes hours and would hold up the others */
 		newest = newest_there();
-		if (!wrong && !checks[newest].used && !XactReadOnly && !RecoveryInProgress())
+		if (!wrong && newest > 0 && !checks[newest].used && !XactReadOnly && !RecoveryInProgress())
 			begin_generation(newest, false);
 	}
 	if (own)
