@@ -3,6 +3,7 @@
  *    Fuzzes the parser of insured numbers.
  *
  * fuzz: src/identity/normalize.c src/identity/canonical.c src/identity/fold.c src/identity/name.c src/identity/variants.c src/identity/birth_date.c
+ * seconds: 60
  *
  * Whatever comes in: what is accepted has the one form that is digested, with
  * nothing in it that passes for a My Number; and ASCII written in full width,

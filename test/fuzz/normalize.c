@@ -3,6 +3,7 @@
  *    Fuzzes the canonical form of identifiers.
  *
  * fuzz: src/identity/normalize.c src/identity/canonical.c src/identity/fold.c src/identity/name.c src/identity/variants.c src/identity/birth_date.c
+ * seconds: 60
  *
  * The first byte chooses the rule and its version.  Whatever comes in: no
  * fault; a canonical form is valid by the same rule and its own canonical form,
