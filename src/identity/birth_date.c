@@ -84,6 +84,41 @@ refuse(const char **rule, const char **message, const char *broken, const char *
 	return false;
 }
 
+/* YYYY-MM-DD, as nearly all files have it */
+static bool
+is_plain(const UChar *at, int32_t length)
+{
+	return length == BIRTH_DATE_LENGTH && at[4] == '-' && at[7] == '-' &&
+		is_digit(at[0]) && is_digit(at[1]) && is_digit(at[2]) && is_digit(at[3]) &&
+		is_digit(at[5]) && is_digit(at[6]) && is_digit(at[8]) && is_digit(at[9]);
+}
+
+/* judges a date of the Gregorian calendar, and writes it */
+static bool
+put_date(int year, int month, int day, const Era *era, char text[BIRTH_DATE_LENGTH + 1],
+		 const char **rule, const char **message)
+{
+	int			date;
+
+	if (month < 1 || month > 12 || year < 1 || day < 1 || day > days_in_month(year, month))
+		return refuse(rule, message, "birth_date_exists", "The birth date is not a day of the calendar.");
+	date = year * 10000 + month * 100 + day;
+	if (era && (date < era->first || date > era->last))
+		return refuse(rule, message, "birth_date_era", "The birth date is not within its era.");
+	if (year < 1868 || year > 2199)
+		return refuse(rule, message, "birth_date_range", "The birth date is not between 1868 and 2199.");
+
+	for (int k = 0; k < 4; k++, year /= 10)
+		text[3 - k] = (char) ('0' + year % 10);
+	text[4] = text[7] = '-';
+	text[5] = (char) ('0' + month / 10);
+	text[6] = (char) ('0' + month % 10);
+	text[8] = (char) ('0' + day / 10);
+	text[9] = (char) ('0' + day % 10);
+	text[10] = '\0';
+	return true;
+}
+
 bool
 birth_date_parse(const UChar *at, int32_t length, char text[BIRTH_DATE_LENGTH + 1],
 				 const char **rule, const char **message)
@@ -95,11 +130,18 @@ birth_date_parse(const UChar *at, int32_t length, char text[BIRTH_DATE_LENGTH + 
 	int32_t		digits;
 	int			year,
 				month,
-				day,
-				date;
+				day;
 	UChar		separator = 0;
 
-	for (int e = 0; e < lengthof(eras) && length > 0; e++)
+	if (is_plain(at, length))
+	{
+		year = (at[0] - '0') * 1000 + (at[1] - '0') * 100 + (at[2] - '0') * 10 + (at[3] - '0');
+		month = (at[5] - '0') * 10 + (at[6] - '0');
+		day = (at[8] - '0') * 10 + (at[9] - '0');
+		return put_date(year, month, day, NULL, text, rule, message);
+	}
+	/* it begins with the era, if with no digit */
+	for (int e = 0; e < lengthof(eras) && length > 0 && !is_digit(at[0]); e++)
 	{
 		UChar		c = at[0];
 
@@ -161,22 +203,5 @@ birth_date_parse(const UChar *at, int32_t length, char text[BIRTH_DATE_LENGTH + 
 			return refuse(rule, message, form_rule, form_message);
 		year += era->base;
 	}
-	if (month < 1 || month > 12 || year < 1 || day < 1 || day > days_in_month(year, month))
-		return refuse(rule, message, "birth_date_exists", "The birth date is not a day of the calendar.");
-	date = year * 10000 + month * 100 + day;
-	if (era && (date < era->first || date > era->last))
-		return refuse(rule, message, "birth_date_era", "The birth date is not within its era.");
-	if (year < 1868 || year > 2199)
-		return refuse(rule, message, "birth_date_range", "The birth date is not between 1868 and 2199.");
-
-	for (int k = 0; k < 4; k++, year /= 10)
-		text[3 - k] = (char) ('0' + year % 10);
-	text[4] = text[7] = '-';
-	text[5] = (char) ('0' + month / 10);
-	text[6] = (char) ('0' + month % 10);
-	text[8] = (char) ('0' + day / 10);
-	text[9] = (char) ('0' + day % 10);
-	text[10] = '\0';
-	return true;
+	return put_date(year, month, day, era, text, rule, message);
 }
-

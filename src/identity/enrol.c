@@ -4,7 +4,10 @@
  *
  * An identifier is made canonical, digested under each generation of the
  * master key, and looked up from the newest to the oldest; what is stored for
- * a new one is its digest and its person, never the identifier.  Generations
+ * a new one is its digest and its person, never the identifier.  Where the kind's
+ * rule has older versions, those who are known under one of them stay who they
+ * are, and their digest under the newer version is stored as well, so that
+ * whom only the newer version takes for them is found from then on.  Generations
  * that a rotation of the key has left empty are not looked up (see rotate.c).
  *
  * Two sessions that enrol the same new identifier get one person: the unique
@@ -43,6 +46,7 @@
 #include "identity/digest.h"
 #include "identity/keys.h"
 #include "identity/number.h"
+#include "identity/older.h"
 #include "identity/rotate.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -97,7 +101,16 @@ static MemoryContext kinds_context = NULL;
 static IdentifierKind *kinds = NULL;
 static int	nkinds = 0;
 
-/* reads niji.identifier_kind (id integer, kind text, rule text, ...) */
+/* attribute numbers of niji.identifier_kind */
+enum
+{
+	KIND_ID = 1,
+	KIND_NAME = 2,
+	KIND_RULE = 3,
+	KIND_NORMALIZATION = 8,
+	KIND_NORMALIZATION_FROM = 9
+};
+
 static void
 read_kinds(void)
 {
@@ -130,7 +143,7 @@ read_kinds(void)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		bool		isnull;
-		char	   *rule = TextDatumGetCString(slot_getattr(slot, 3, &isnull));
+		char	   *rule = TextDatumGetCString(slot_getattr(slot, KIND_RULE, &isnull));
 		int			number = identifier_rule(rule);
 
 		if (number < 0)
@@ -140,9 +153,11 @@ read_kinds(void)
 			capacity *= 2;
 			kinds = repalloc(kinds, capacity * sizeof(IdentifierKind));
 		}
-		kinds[nkinds].id = DatumGetInt32(slot_getattr(slot, 1, &isnull));
+		kinds[nkinds].id = DatumGetInt32(slot_getattr(slot, KIND_ID, &isnull));
 		kinds[nkinds].rule = number;
-		strlcpy(kinds[nkinds].name, TextDatumGetCString(slot_getattr(slot, 2, &isnull)), NAMEDATALEN);
+		kinds[nkinds].version = DatumGetInt16(slot_getattr(slot, KIND_NORMALIZATION, &isnull));
+		kinds[nkinds].oldest = DatumGetInt16(slot_getattr(slot, KIND_NORMALIZATION_FROM, &isnull));
+		strlcpy(kinds[nkinds].name, TextDatumGetCString(slot_getattr(slot, KIND_NAME, &isnull)), NAMEDATALEN);
 		nkinds++;
 	}
 	table_endscan(scan);
@@ -157,8 +172,17 @@ identifier_kind(const char *name)
 {
 	read_kinds();
 	for (int i = 0; i < nkinds; i++)
-		if (strcmp(kinds[i].name, name) == 0)
-			return kinds[i];
+	{
+		if (strcmp(kinds[i].name, name) != 0)
+			continue;
+		if (kinds[i].version > identifier_rule_version(kinds[i].rule))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("kind of identifier \"%s\" is normalised by version %d of its rule, which this library does not have",
+							kinds[i].name, kinds[i].version),
+					 errhint("The server has loaded an older niji than the one that set up this database.")));
+		return kinds[i];
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("there is no such kind of identifier"),
@@ -176,7 +200,7 @@ make_canonical(IdentifierKind *kind, text *value, Identifier *out)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("identifiers need a database in UTF8"),
 				 errdetail("This one is in %s.", GetDatabaseEncodingName())));
-	identifier_canonicalize(kind->rule, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), out);
+	identifier_canonicalize(kind->rule, kind->version, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), out);
 }
 
 /* place: which of a batch, from 1; 0 if there is only one */
@@ -334,6 +358,19 @@ lookup_person(Lookup *lookup, int kind, int newest, const uint8 *digests, const 
 	return 0;
 }
 
+/* under the older versions of the kind's rule, of what stands at a place of a batch */
+static int32
+lookup_older(Lookup *lookup, int kind, int newest, const OlderDigests *older, int place, const DateADT *date)
+{
+	int			n;
+	const OlderDigest *at = older_of(older, place, &n);
+	int32		person = 0;
+
+	for (int i = 0; i < n && person == 0; i++)
+		person = lookup_person(lookup, kind, newest, at[i].digests, date);
+	return person;
+}
+
 /* niji.find_person(kind text, identifier text, on_date date default null) */
 Datum
 find_person(PG_FUNCTION_ARGS)
@@ -358,11 +395,16 @@ find_person(PG_FUNCTION_ARGS)
 		{
 			uint8	   *digests = palloc(newest * DIGEST_LENGTH);
 			Relation	heap = table_open(catalog_relation("identifier"), AccessShareLock);
+			const DateADT *on = PG_ARGISNULL(2) ? NULL : &date;
+			OlderDigests older = {0};
 			Lookup		lookup;
 
 			digest_compute(kind.id, identifier.text, identifier.length, newest, digests);
+			older_add(&older, &kind, &identifier, PG_GETARG_TEXT_PP(1), newest, 0);
 			lookup_begin(&lookup, heap, GetActiveSnapshot(), newest);
-			person = lookup_person(&lookup, kind.id, newest, digests, PG_ARGISNULL(2) ? NULL : &date);
+			person = lookup_older(&lookup, kind.id, newest, &older, 0, on);
+			if (person == 0)
+				person = lookup_person(&lookup, kind.id, newest, digests, on);
 			lookup_end(&lookup);
 			table_close(heap, AccessShareLock);
 		}
@@ -379,7 +421,8 @@ find_person(PG_FUNCTION_ARGS)
 typedef struct NewPerson
 {
 	uint8		digest[DIGEST_LENGTH];	/* under the newest generation; the hash key */
-	int32		person;			/* 0 until it is known */
+	int32		person;			/* 0 until it is stored */
+	int32		known;			/* who is known under an older version of the rule, or 0 */
 	const uint8 *digests;		/* under all generations */
 } NewPerson;
 
@@ -390,6 +433,7 @@ typedef struct Batch
 	int			n;
 	bool	   *present;		/* not null */
 	uint8	   *digests;		/* n * newest * DIGEST_LENGTH */
+	OlderDigests older;			/* of those whose older forms differ */
 	int32	   *persons;		/* 0: null */
 	text	   *source;
 } Batch;
@@ -437,12 +481,12 @@ insert_new(Batch *batch, NewPerson **news, int n, HTAB *table)
 		SET_VARSIZE(value, VARHDRSZ + DIGEST_LENGTH);
 		memcpy(VARDATA(value), news[i]->digest, DIGEST_LENGTH);
 		digests[i] = PointerGetDatum(value);
-		persons[i] = Int32GetDatum(numbers[i]);
+		persons[i] = Int32GetDatum(news[i]->known ? news[i]->known : numbers[i]);
 	}
 	types[4] = get_array_type(person_type);
 	values[0] = Int32GetDatum(batch->kind.id);
 	values[1] = Int16GetDatum(batch->newest);
-	values[2] = Int16GetDatum(NORMALIZATION_VERSION);
+	values[2] = Int16GetDatum(batch->kind.version);
 	values[3] = PointerGetDatum(construct_array(digests, n, BYTEAOID, -1, false, TYPALIGN_INT));
 	values[4] = PointerGetDatum(construct_array(persons, n, person_type, sizeof(int32), true, TYPALIGN_INT));
 	values[5] = PointerGetDatum(batch->source);
@@ -496,7 +540,8 @@ enrol_all(Batch *batch, double limit)
 	HASH_SEQ_STATUS sequence;
 	NewPerson  *entry;
 	NewPerson **news;
-	int			nnew = 0;
+	int			nentries = 0;
+	int			nnew = 0;		/* of them, whom nobody knows */
 	Relation	heap = table_open(catalog_relation("identifier"), RowExclusiveLock);
 	Lookup		lookup;
 
@@ -509,21 +554,33 @@ enrol_all(Batch *batch, double limit)
 	for (int i = 0; i < batch->n; i++)
 	{
 		bool		found;
+		int32		person;
+		int32		known;
 
 		if (!batch->present[i])
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		batch->persons[i] = lookup_person(&lookup, batch->kind.id, batch->newest,
-										  batch_digests(batch, i), NULL);
-		if (batch->persons[i] != 0)
+		known = 0;
+		if (batch->older.n > 0)
+			known = lookup_older(&lookup, batch->kind.id, batch->newest, &batch->older, i, NULL);
+		person = lookup_person(&lookup, batch->kind.id, batch->newest, batch_digests(batch, i), NULL);
+		batch->persons[i] = known ? known : person;
+		if (person != 0)
 			continue;
 		require_unknown(heap, batch, i);
 		entry = hash_search(table, batch_digest(batch, i), HASH_ENTER, &found);
-		if (found)
-			continue;
-		entry->person = 0;
-		entry->digests = batch_digests(batch, i);
-		nnew++;
+		if (!found)
+		{
+			entry->person = entry->known = 0;
+			entry->digests = batch_digests(batch, i);
+			nnew++;
+			nentries++;
+		}
+		if (known != 0 && entry->known == 0)
+		{
+			entry->known = known;
+			nnew--;
+		}
 	}
 	lookup_end(&lookup);
 
@@ -536,11 +593,11 @@ enrol_all(Batch *batch, double limit)
 						   limit, batch->n),
 				 errhint("Many new persons where few are expected may mean that the file's identifiers are of another kind, or written in another way.")));
 
-	if (nnew > 0)
+	if (nentries > 0)
 	{
 		int			left = 0;
 
-		news = MemoryContextAllocHuge(CurrentMemoryContext, nnew * sizeof(NewPerson *));
+		news = MemoryContextAllocHuge(CurrentMemoryContext, nentries * sizeof(NewPerson *));
 		hash_seq_init(&sequence, table);
 		while ((entry = hash_seq_search(&sequence)) != NULL)
 			news[left++] = entry;
@@ -624,12 +681,17 @@ enrol(PG_FUNCTION_ARGS)
 		make_canonical(&batch.kind, PG_GETARG_TEXT_PP(1), &identifier);
 		raise_unless_canonical(&batch.kind, &identifier, 0);
 		batch.newest = begin_enrolment();
+		/* the kind may have moved to another version while we waited for the lock */
+		batch.kind = identifier_kind(batch.kind.name);
+		make_canonical(&batch.kind, PG_GETARG_TEXT_PP(1), &identifier);
+		raise_unless_canonical(&batch.kind, &identifier, 0);
 		batch.n = 1;
 		batch.present = &present;
 		batch.digests = palloc(batch.newest * DIGEST_LENGTH);
 		batch.persons = &person;
 		batch.source = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
 		digest_compute(batch.kind.id, identifier.text, identifier.length, batch.newest, batch.digests);
+		older_add(&batch.older, &batch.kind, &identifier, PG_GETARG_TEXT_PP(1), batch.newest, 0);
 		enrol_all(&batch, -1);
 	}
 	SHOW_STATEMENT();
@@ -691,6 +753,8 @@ enrol_batch(PG_FUNCTION_ARGS)
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(person_type));
 	}
 	batch.newest = begin_enrolment();
+	/* the kind may have moved to another version while we waited for the lock */
+	batch.kind = identifier_kind(batch.kind.name);
 	batch.present = palloc0(batch.n * sizeof(bool));
 	batch.persons = palloc0(batch.n * sizeof(int32));
 	batch.digests = MemoryContextAllocHuge(CurrentMemoryContext,
@@ -709,6 +773,7 @@ enrol_batch(PG_FUNCTION_ARGS)
 		my_numbers += identifier->my_number;
 		digest_compute(batch.kind.id, identifier->text, identifier->length, batch.newest,
 					   batch.digests + (Size) i * batch.newest * DIGEST_LENGTH);
+		older_add(&batch.older, &batch.kind, identifier, DatumGetTextPP(values[i]), batch.newest, i);
 	}
 	explicit_bzero(identifier, sizeof(Identifier));
 	if (twelve >= MY_NUMBER_SAMPLE && my_numbers > twelve / 2)

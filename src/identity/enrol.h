@@ -12,6 +12,8 @@ typedef struct IdentifierKind
 {
 	int			id;
 	IdentifierRule rule;
+	int			version;		/* of the rule, for new ones */
+	int			oldest;			/* version under which any may have been stored */
 	char		name[NAMEDATALEN];
 } IdentifierKind;
 

@@ -5,9 +5,6 @@
 #ifndef NIJI_NORMALIZE_H
 #define NIJI_NORMALIZE_H
 
-/* stored with each digest: a change of any canonical form is a new version */
-#define NORMALIZATION_VERSION 1
-
 /* longest identifier that is looked at, and longest canonical form, in bytes */
 #define IDENTIFIER_INPUT_MAX 1024
 #define IDENTIFIER_CANONICAL_MAX 4096
@@ -36,6 +33,7 @@ typedef struct Identifier
 	const char *message;		/* the same as a sentence; never has any of the input */
 	bool		twelve_digits;	/* its number is twelve digits */
 	bool		my_number;		/* and they pass the check of a My Number */
+	int			since;			/* the oldest version of the rule that gives the same text */
 	int			length;			/* of text, without the terminating zero */
 	char		text[IDENTIFIER_CANONICAL_MAX];
 } Identifier;
@@ -44,9 +42,15 @@ typedef struct Identifier
 extern int	identifier_rule(const char *name);
 extern const char *identifier_rule_name(IdentifierRule rule);
 
+/*
+ * Versions of a rule count from 1; this is the newest.  A version is stored
+ * with each digest, and what was stored under an older one is found only by it.
+ */
+extern int	identifier_rule_version(IdentifierRule rule);
+
 /* utf8 need not be valid, nor end in zero */
-extern void identifier_canonicalize(IdentifierRule rule, const char *utf8, size_t length,
-									Identifier *out);
+extern void identifier_canonicalize(IdentifierRule rule, int version, const char *utf8,
+									size_t length, Identifier *out);
 
 /* ASCII digits, twelve of them: is the last one the check digit of a My Number? */
 extern bool my_number_passes(const char *digits);

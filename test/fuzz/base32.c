@@ -3,6 +3,7 @@
  *    Fuzz target: the text form of pseudonyms.
  *
  * fuzz: src/identity/base32.c
+ * seconds: 60
  *
  * Whatever is read is one 128-bit value, whose canonical text reads back
  * as the same bytes and stands in the same order; any 16 bytes survive the
