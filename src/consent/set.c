@@ -287,17 +287,10 @@ typedef struct Collector
 } Collector;
 
 static void
-add_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
+put_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
 {
 	int64		place = set->nmoments;
 
-	if (set->rule.use.at_grant || TIMESTAMP_NOT_FINITE(at))
-		return;
-	if (at <= set->clock)
-	{
-		set->changed = Max(set->changed, at);
-		return;
-	}
 	if (set->nmoments == set->room)
 	{
 		int64		room = set->room ? set->room * 2 : 64;
@@ -317,6 +310,17 @@ add_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
 	set->moments[place].at = at;
 	set->moments[place].person = person;
 	set->nmoments++;
+}
+
+static void
+add_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
+{
+	if (set->rule.use.at_grant || TIMESTAMP_NOT_FINITE(at))
+		return;
+	if (at > set->clock)
+		put_moment(set, at, person, sorted);
+	else
+		set->changed = Max(set->changed, at);
 }
 
 static bool
@@ -491,9 +495,12 @@ build(int permit, int dataset, Snapshot snapshot, TimestampTz clock)
 	make_key(&set->key, snapshot, context);
 	found = row_read_use(permit, dataset, context, &set->rule);
 	refuse(permit, dataset, &set->rule, found);
-	set->otherwise = consent_decide_nobody(&set->rule.use);
+	set->otherwise = consent_decide_nobody(&set->rule.use, clock);
 
-	if (set->rule.use.basis != BASIS_NOT_REQUIRED &&
+	/* its end changes everybody's answer: a moment of person 0, who is nobody */
+	if (consent_overridden(&set->rule.use, clock))
+		put_moment(set, set->rule.use.override_until, 0, false);
+	else if (set->rule.use.basis != BASIS_NOT_REQUIRED &&
 		!(set->rule.use.at_grant && !set->rule.use.granted))
 	{
 		collector.clock = consent_clock(&set->rule.use, clock);
@@ -603,7 +610,10 @@ follow(ConsentSet *set, Snapshot snapshot, bool rows, TimestampTz clock)
 		SetMoment  *moment = &set->moments[--set->nmoments];
 
 		set->changed = Max(set->changed, moment->at);
-		add_change(&changes, moment->person);
+		if (moment->person == 0)
+			done = false;
+		else
+			add_change(&changes, moment->person);
 	}
 	if (changes.count > FOLLOW_LIMIT)
 		done = false;
