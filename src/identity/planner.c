@@ -39,6 +39,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "identity/grouping.h"
 #include "identity/planner.h"
 #include "identity/pseudonym.h"
 #include "miscadmin.h"
@@ -66,6 +67,7 @@ typedef struct Objects
 	Oid			make_probes_text;
 	Oid			any;
 	Oid			any_text;
+	Oid			group_by_person;
 	Oid			person_eq;		/* operators */
 	Oid			person_eq_probe;
 	Oid			pseudonym_eq;
@@ -147,12 +149,14 @@ look_up(void)
 	o.make_probes_text = function("make_probes", niji, 2, TEXTARRAYOID, INT4OID);
 	o.any = function("pseudonym_any", niji, 2, o.pseudonym, get_array_type(o.pseudonym));
 	o.any_text = function("pseudonym_any_text", niji, 2, o.pseudonym, TEXTARRAYOID);
+	o.group_by_person = function("group_by_person", niji, 1, INTERNALOID, InvalidOid);
 	if (!OidIsValid(o.pseudonym_eq) || !OidIsValid(o.pseudonym_eq_text) ||
 		!OidIsValid(o.person_eq) || !OidIsValid(o.person_eq_probe) ||
 		!OidIsValid(o.make_pseudonym) || !OidIsValid(o.pseudonym_text) ||
 		!OidIsValid(o.text_pseudonym) || !OidIsValid(o.make_probe) ||
 		!OidIsValid(o.make_probe_text) || !OidIsValid(o.make_probes) ||
-		!OidIsValid(o.make_probes_text) || !OidIsValid(o.any) || !OidIsValid(o.any_text))
+		!OidIsValid(o.make_probes_text) || !OidIsValid(o.any) || !OidIsValid(o.any_text) ||
+		!OidIsValid(o.group_by_person))
 		return false;
 	objects = o;
 	complete = true;
@@ -470,12 +474,57 @@ replace_any(Node *node, void *context)
 	return expression_tree_mutator(node, replace_any, context);
 }
 
+/* ---- what grouping.c asks ---- */
+
+Oid
+planner_pseudonym_type(void)
+{
+	return objects.pseudonym;
+}
+
+Node *
+planner_person_behind(PlannerInfo *root, Node *node)
+{
+	Node	   *person,
+			   *domain;
+
+	/* a parameter might be null, which makes one group of all */
+	if (look_up() && is_pseudonym(ungrouped(root, node), &person, &domain) && IsA(domain, Const))
+		return person;
+	return NULL;
+}
+
+Node *
+planner_marker(uint64 number)
+{
+	return call(objects.group_by_person, BOOLOID,
+				list_make1(makeConst(INTERNALOID, -1, InvalidOid, sizeof(Datum), UInt64GetDatum(number),
+									 false, true)));
+}
+
+bool
+planner_is_marker(Node *node, uint64 *number)
+{
+	FuncExpr   *func = (FuncExpr *) node;
+	Const	   *value;
+
+	if (!IsA(node, FuncExpr) || !look_up() || func->funcid != objects.group_by_person ||
+		list_length(func->args) != 1 || !IsA(linitial(func->args), Const))
+		return false;
+	value = linitial(func->args);
+	*number = DatumGetUInt64(value->constvalue);
+	return !value->constisnull;
+}
+
 static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
-	if (parse->commandType != CMD_UTILITY && IsTransactionState() && look_up() &&
-		has_any((Node *) parse, NULL))
-		parse = (Query *) replace_any((Node *) parse, NULL);
+	if (parse->commandType != CMD_UTILITY && IsTransactionState() && look_up())
+	{
+		if (has_any((Node *) parse, NULL))
+			parse = (Query *) replace_any((Node *) parse, NULL);
+		grouping_mark(parse);
+	}
 	if (prev_planner)
 		return prev_planner(parse, query_string, cursorOptions, boundParams);
 	return standard_planner(parse, query_string, cursorOptions, boundParams);
