@@ -8,7 +8,7 @@
  *   pseudonym(p, d) = x                   p = make_probe(x, d)
  *   pseudonym(a, d) = pseudonym(b, d)     a = b
  *   pseudonym(p, d) = any (list)          p = any (make_probes(list, d))
- *   and <> as the NOT of the first two
+ *   and <> as the NOT of the first two, <> all (list) as that of the third
  *
  * x may be a text, or an expression of other relations.  All of these are
  * strict on both sides in the same arguments, so nulls stay what they were;
@@ -39,6 +39,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "identity/grouping.h"
 #include "identity/planner.h"
 #include "identity/pseudonym.h"
 #include "miscadmin.h"
@@ -66,10 +67,13 @@ typedef struct Objects
 	Oid			make_probes_text;
 	Oid			any;
 	Oid			any_text;
+	Oid			group_by_person;
 	Oid			person_eq;		/* operators */
 	Oid			person_eq_probe;
 	Oid			pseudonym_eq;
 	Oid			pseudonym_eq_text;
+	Oid			pseudonym_ne;
+	Oid			pseudonym_ne_text;
 } Objects;
 
 static Objects objects;
@@ -136,6 +140,8 @@ look_up(void)
 		return false;
 	o.pseudonym_eq = equality(PG_CATALOG_NAMESPACE, o.pseudonym, o.pseudonym);
 	o.pseudonym_eq_text = equality(PG_CATALOG_NAMESPACE, o.pseudonym, TEXTOID);
+	o.pseudonym_ne = get_negator(o.pseudonym_eq);
+	o.pseudonym_ne_text = get_negator(o.pseudonym_eq_text);
 	o.person_eq = equality(PG_CATALOG_NAMESPACE, o.person, o.person);
 	o.person_eq_probe = equality(niji, o.person, o.probe);
 	o.make_pseudonym = function("pseudonym", niji, 2, o.person, INT4OID);
@@ -147,12 +153,14 @@ look_up(void)
 	o.make_probes_text = function("make_probes", niji, 2, TEXTARRAYOID, INT4OID);
 	o.any = function("pseudonym_any", niji, 2, o.pseudonym, get_array_type(o.pseudonym));
 	o.any_text = function("pseudonym_any_text", niji, 2, o.pseudonym, TEXTARRAYOID);
+	o.group_by_person = function("group_by_person", niji, 1, INTERNALOID, InvalidOid);
 	if (!OidIsValid(o.pseudonym_eq) || !OidIsValid(o.pseudonym_eq_text) ||
 		!OidIsValid(o.person_eq) || !OidIsValid(o.person_eq_probe) ||
 		!OidIsValid(o.make_pseudonym) || !OidIsValid(o.pseudonym_text) ||
 		!OidIsValid(o.text_pseudonym) || !OidIsValid(o.make_probe) ||
 		!OidIsValid(o.make_probe_text) || !OidIsValid(o.make_probes) ||
-		!OidIsValid(o.make_probes_text) || !OidIsValid(o.any) || !OidIsValid(o.any_text))
+		!OidIsValid(o.make_probes_text) || !OidIsValid(o.any) || !OidIsValid(o.any_text) ||
+		!OidIsValid(o.group_by_person))
 		return false;
 	objects = o;
 	complete = true;
@@ -223,7 +231,7 @@ ungrouped(PlannerInfo *root, Node *node)
 	expressions = niji_group_expressions(rt_fetch(var->varno, root->parse->rtable));
 	if (var->varattno <= 0 || var->varattno > list_length(expressions))
 		return node;
-	return copyObject(list_nth(expressions, var->varattno - 1));
+	return niji_flatten_join_aliases(root, copyObject(list_nth(expressions, var->varattno - 1)));
 }
 
 /* the pseudonym inside its cast to text and behind its grouping, or the node itself */
@@ -430,15 +438,16 @@ pseudonym_any_support(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(any_operation(is_text ? objects.pseudonym_eq_text : objects.pseudonym_eq, left, array));
 }
 
-/* ---- = ANY ---- */
+/* ---- = ANY, and <> ALL, which is its NOT ---- */
 
 static inline bool
 is_any_of_pseudonyms(Node *node)
 {
 	ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
 
-	return IsA(node, ScalarArrayOpExpr) && op->useOr &&
-		(op->opno == objects.pseudonym_eq || op->opno == objects.pseudonym_eq_text);
+	return IsA(node, ScalarArrayOpExpr) &&
+		(op->useOr ? op->opno == objects.pseudonym_eq || op->opno == objects.pseudonym_eq_text
+		 : op->opno == objects.pseudonym_ne || op->opno == objects.pseudonym_ne_text);
 }
 
 static bool
@@ -464,18 +473,66 @@ replace_any(Node *node, void *context)
 	{
 		ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
 		List	   *args = (List *) expression_tree_mutator((Node *) op->args, replace_any, context);
+		bool		is_text = op->opno == objects.pseudonym_eq_text || op->opno == objects.pseudonym_ne_text;
+		Node	   *any = call(is_text ? objects.any_text : objects.any, BOOLOID, args);
 
-		return call(op->opno == objects.pseudonym_eq ? objects.any : objects.any_text, BOOLOID, args);
+		/* where no person comes to light the planner makes <> ALL of it again */
+		return op->useOr ? any : (Node *) makeBoolExpr(NOT_EXPR, list_make1(any), -1);
 	}
 	return expression_tree_mutator(node, replace_any, context);
+}
+
+/* ---- what grouping.c asks ---- */
+
+Oid
+planner_pseudonym_type(void)
+{
+	return objects.pseudonym;
+}
+
+Node *
+planner_person_behind(PlannerInfo *root, Node *node)
+{
+	Node	   *person,
+			   *domain;
+
+	/* a parameter might be null, which makes one group of all */
+	if (look_up() && is_pseudonym(ungrouped(root, node), &person, &domain) && IsA(domain, Const))
+		return person;
+	return NULL;
+}
+
+Node *
+planner_marker(uint64 number)
+{
+	return call(objects.group_by_person, BOOLOID,
+				list_make1(makeConst(INTERNALOID, -1, InvalidOid, sizeof(Datum), UInt64GetDatum(number),
+									 false, true)));
+}
+
+bool
+planner_is_marker(Node *node, uint64 *number)
+{
+	FuncExpr   *func = (FuncExpr *) node;
+	Const	   *value;
+
+	if (!IsA(node, FuncExpr) || !look_up() || func->funcid != objects.group_by_person ||
+		list_length(func->args) != 1 || !IsA(linitial(func->args), Const))
+		return false;
+	value = linitial(func->args);
+	*number = DatumGetUInt64(value->constvalue);
+	return !value->constisnull;
 }
 
 static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams)
 {
-	if (parse->commandType != CMD_UTILITY && IsTransactionState() && look_up() &&
-		has_any((Node *) parse, NULL))
-		parse = (Query *) replace_any((Node *) parse, NULL);
+	if (parse->commandType != CMD_UTILITY && IsTransactionState() && look_up())
+	{
+		if (has_any((Node *) parse, NULL))
+			parse = (Query *) replace_any((Node *) parse, NULL);
+		grouping_mark(parse);
+	}
 	if (prev_planner)
 		return prev_planner(parse, query_string, cursorOptions, boundParams);
 	return standard_planner(parse, query_string, cursorOptions, boundParams);
