@@ -3,7 +3,7 @@
 -- It succeeds if it ends otherwise, or if anything that the server said has a secret in it.
 \set ECHO none
 \set ON_ERROR_STOP 1
-set client_min_messages = warning;
+set client_min_messages = error;
 -- numbers of persons that cannot be in an output by chance
 select setval('niji.person_block', 470000) > 0 as ok \g /dev/null
 \i test/story.sql

@@ -8,18 +8,18 @@ insert into attack.expression (expression, wide)
     'pid::text', 'pid::varchar', 'encode(pid::text::bytea, ''base64'')', 'md5(pid::text)', 'sha256(pid::text::bytea)::text', 'reverse(pid)', 'left(pid, 8)', 'right(pid, 8)',
     'substr(pid, 10, 8)', 'hashtext(pid)::text', 'hashtextextended(pid, 0)::text', 'hashtextextended(pid, 42)::text', 'hash_record(row(pid))::text',
     'hash_record_extended(row(pid), 0)::text', 'hash_record(row(pid, 1))::text', 'hash_array(array[pid])::text', 'hash_array_extended(array[pid], 7)::text',
-    'hashbpchar(pid::text::bpchar)::text', 'hashvarlena(pid::text::bytea)::text', 'row(pid)::text', 'array[pid]::text', 'to_json(pid)::text', 'to_jsonb(row(pid))::text',
-    'jsonb_hash(to_jsonb(pid))::text', 'niji.pseudonym_send(pid)::text', 'record_send(row(pid))::text', 'format(''%L'', pid)', 'xmlelement(name p, pid)::text',
-    'encode(sha512(niji.pseudonym_send(pid)), ''hex'')', 'setseed(0)::text || pid', 'timetz_hash(''00:00'')::text || pid', 'niji.text_pseudonym(pid::text)::text',
+    'hashbpchar(pid::text::bpchar)::text', 'row(pid)::text', 'array[pid]::text', 'to_json(pid)::text', 'to_jsonb(row(pid))::text',
+    'jsonb_hash(to_jsonb(pid))::text || hashtextextended(pid, 1)', 'niji.pseudonym_send(pid)::text', 'record_send(row(pid))::text', 'format(''%L'', pid)', 'xmlelement(name p, pid)::text',
+    'encode(sha512(niji.pseudonym_send(pid)), ''hex'')', 'setseed(0)::text || pid', 'niji.text_pseudonym(pid::text)::text',
     'left(niji.make_probe(pid, 1)::text, 28)', 'left(niji.make_probe(pid::text, 2)::text, 28)', 'left((niji.make_probes(array[pid], 1))::text, 28)',
-    'split_part(pid::text, substr(pid::text, 5, 1), 1) || split_part(pid::text, substr(pid::text, 9, 1), 2)', 'translate(pid, ''0123456789'', ''abcdefghij'')',
+    'translate(pid, ''0123456789'', ''abcdefghij'')',
     'to_hex(hashtext(pid))', '(hashtext(pid) # hashtext(reverse(pid)))::text', 'concat_ws(''-'', pid, pid)', 'overlay(pid placing ''x'' from 3)', 'ltrim(pid::text, ''0'')']) e;
 -- orders: two of them may agree in a few places by chance (39 persons; fifteen agreements are one in 10^12), not in all
 insert into attack.expression (expression, wide)
   select e, false from unnest(array[
     'rank() over (order by pid)', 'rank() over (order by pid desc)', 'dense_rank() over (order by pid::text)', 'row_number() over (order by hashtext(pid), pid)',
     'row_number() over (order by hash_record(row(pid)), pid)', 'row_number() over (order by row(pid))', 'row_number() over (order by array[pid])', 'row_number() over (order by reverse(pid))',
-    'row_number() over (order by to_jsonb(pid))', 'row_number() over (order by pid::text collate "und-x-icu")', 'row_number() over (order by pid using pg_catalog.<)',
+    'row_number() over (order by to_jsonb(pid))', 'row_number() over (order by pid::text collate "und-x-icu")', 'row_number() over (order by pid using operator(pg_catalog.<))',
     'row_number() over (order by niji.pseudonym_send(pid))', 'row_number() over (order by md5(pid::text))', 'count(*) over (order by pid range between unbounded preceding and current row)',
     'row_number() over (order by length(pid::text), pid desc)', 'row_number() over (order by hashtextextended(pid, 3))', 'row_number() over (order by ascii(pid), pid)',
     'round(1000 * percent_rank() over (order by pid))', 'round(1000 * cume_dist() over (order by pid desc))', 'ntile(39) over (order by pid)',
@@ -49,8 +49,8 @@ select attack.add('a row''s place and age', 'analyst_fujita', $q$
 42703 | select pg_xact_commit_timestamp(xmin) from p2026_017.lab
 42703 | select oid from p2026_017.lab
 42703 | select max(ctid) from p2026_017.lab
-42809|42P01|42601 | select pid from p2026_017.lab tablesample system (50) repeatable (1)
-42809|42P01|42601 | select pid from p2026_017.lab tablesample bernoulli (50) repeatable (1)
+0A000 | select pid from p2026_017.lab tablesample system (50) repeatable (1)
+0A000 | select pid from p2026_017.lab tablesample bernoulli (50) repeatable (1)
 42501 | select ctid, xmin from warehouse.lab
 42501 | select ctid from warehouse.lab tablesample bernoulli (50) repeatable (1)
 42809|42501 | create index on p2026_017.lab (pid)
@@ -75,7 +75,7 @@ select attack.add('carrying something from one permit to the other', 'analyst_fu
 42501 | select count(*) from p2026_018.lab
 42501 | select set_config('mine.pid', (select min(pid)::text from p2026_017.lab), false), count(*) from p2026_018.lab
 42501 | set mine.x = 'x';; select count(*) from p2026_018.lab where current_setting('mine.x') is not null
-42501 | discard all;; select count(*) from p2026_018.lab
+42501 | discard plans;; discard sequences;; select count(*) from p2026_018.lab
 42501 | deallocate all;; reset all;; select 1 from p2026_018.diagnosis
 42501 | select pg_advisory_lock(hashtext(pid)) from p2026_018.lab
 42501 | listen x;; select pg_notify('x', pid::text) from p2026_018.lab
@@ -98,7 +98,6 @@ select attack.add('carrying something from one permit to the other', 'analyst_fu
 42501 | copy (select pid from p2026_018.lab) to '/tmp/x'
 $q$);
 update attack.attempt set ends = '42501|42601' where statement like 'select pid into%';
-\set more (select count(*)::int from attack.expression) + 1
 select plan((select sum(cardinality(who)) from attack.attempt)::int + (select count(*)::int from attack.expression) + 1);
 select is((select count(*) from attack.truth t join attack.list17 a on a.pid = t.p17 join attack.list18 b on b.pid = t.p18), 39::bigint, 'Thirty-nine persons are on both lists');
 select cmp_ok(attack.agreements(expression), case when wide then '=' else '<' end, case when wide then 0::bigint else 15 end,
