@@ -66,8 +66,9 @@ comment on function @extschema@.probe_hash_extended(@extschema@.probe, bigint) i
 
 /*
  * Equality of two probes is that of their bytes, pseudonym and domain, and so
- * tells nothing.  Hashed sub-plans and semi-joins need one in the family; it
- * agrees with the hash, and within one domain with equality of persons.
+ * tells nothing.  Semi-joins that make a list unique need one in the family; it
+ * agrees with the hash, and within one domain with equality of persons.  But it
+ * is not marked HASHES: nobody joins probes with probes but to see their buckets.
  */
 create function @extschema@.probe_same(@extschema@.probe, @extschema@.probe) returns boolean
 language c immutable strict leakproof parallel safe as 'MODULE_PATHNAME';
@@ -86,7 +87,7 @@ create operator @extschema@.= (
 comment on operator @extschema@.= (@extschema@.probe, @extschema@.person) is 'whether this is the person behind the probe''s pseudonym';
 create operator @extschema@.= (
   function = @extschema@.probe_same, leftarg = @extschema@.probe, rightarg = @extschema@.probe,
-  commutator = operator(@extschema@.=), restrict = eqsel, join = eqjoinsel, hashes
+  commutator = operator(@extschema@.=), restrict = eqsel, join = eqjoinsel
 );
 comment on operator @extschema@.= (@extschema@.probe, @extschema@.probe) is 'whether pseudonym and domain are the same';
 

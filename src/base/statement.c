@@ -39,6 +39,7 @@ NijiRecorder niji_recorder;
 static Slot *slots = NULL;
 static NijiStatement *statements = NULL;	/* live ones, newest first */
 static NijiStatement *current = NULL;	/* innermost running one */
+static NijiStatement *starting = NULL;	/* admitted, and in ExecutorStart, where partitions are pruned */
 static uint64 serials = 0;
 
 static ExecutorStart_hook_type prev_start = NULL;
@@ -87,6 +88,12 @@ NijiStatement *
 statement_current(void)
 {
 	return current;
+}
+
+NijiStatement *
+statement_admitted(void)
+{
+	return starting ? starting : current;
 }
 
 TimestampTz
@@ -177,6 +184,7 @@ static void
 executor_start(QueryDesc *queryDesc, int eflags)
 {
 	NijiStatement *st;
+	NijiStatement *outer = starting;
 	MemoryContext old;
 
 	if (!enabled() || !niji_gate.touches(queryDesc->plannedstmt))
@@ -197,10 +205,13 @@ executor_start(QueryDesc *queryDesc, int eflags)
 		/* the reader is admitted before the executor does anything */
 		if (!st->worker)
 			niji_gate.admit(st, false);
+		starting = st;
 		start(queryDesc, eflags);
+		starting = outer;
 	}
 	PG_CATCH();
 	{
+		starting = outer;
 		/* a QueryDesc of another statement may come to lie at the same address */
 		MemoryContextDelete(st->context);
 		PG_RE_THROW();

@@ -114,6 +114,9 @@ extern void statement_require_quiet(void);
 /* the innermost protected statement that is running now, or NULL */
 extern NijiStatement *statement_current(void);
 
+/* the same, or the one that is being started: what its expressions may do */
+extern NijiStatement *statement_admitted(void);
+
 /* the clock: that of the running statement, or the start of the outermost client statement */
 extern TimestampTz statement_clock(void);
 

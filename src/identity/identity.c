@@ -9,6 +9,7 @@
 #include "identity/keys.h"
 #include "identity/number.h"
 #include "identity/planner.h"
+#include "identity/use.h"
 #include "trail/record.h"
 #include "trail/writer.h"
 
@@ -42,4 +43,5 @@ identity_init(void)
 	number_init();
 	domain_init();
 	planner_init();
+	use_init();
 }

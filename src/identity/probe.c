@@ -10,8 +10,9 @@
  * order or tell persons apart, are granted to nobody, and equality of two
  * probes is that of their bytes.
  *
- * Comparing never raises: what is not a pseudonym of its domain is nobody,
- * person 0, which no row has.  A missing key or an erased domain is found when
+ * Comparing raises for no value: what is not a pseudonym of its domain is nobody,
+ * person 0, which no row has.  It raises where the session and its statement may
+ * not have the domain's pseudonyms undone at all (use.c).  A missing key or an erased domain is found when
  * the statement starts (domain_require()), not here, since these functions are
  * leakproof and run before the row filter.
  *
@@ -25,6 +26,7 @@
 #include "identity/base32.h"
 #include "identity/domain.h"
 #include "identity/probe.h"
+#include "identity/use.h"
 #include "nodes/pg_list.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -198,6 +200,7 @@ undo(const Probe *probe)
 
 	if (probe->domain <= 0)
 		return 0;
+	use_require_undo(probe->domain);
 	if (answers_epoch != domain_epoch())
 	{
 		memset(answers, 0, sizeof(answers));

@@ -18,6 +18,7 @@
 #include "identity/base32.h"
 #include "identity/domain.h"
 #include "identity/pseudonym.h"
+#include "identity/use.h"
 #include "lib/hyperloglog.h"
 #include "libpq/pqformat.h"
 #include "port/pg_bswap.h"
@@ -405,31 +406,13 @@ pseudonym_any_text(PG_FUNCTION_ARGS)
 
 /* ---- from persons and back ---- */
 
-/*
- * Everybody may call pseudonym(), as views do it with the caller's rights, and
- * an analyst never has a person to give it.  Loaders and consent officers do,
- * from an identifier: for them it would re-identify.
- */
-static inline void
-refuse_enrolling(void)
-{
-	int			duties = duty_mask();
-
-	if (unlikely((duties & (NIJI_LOADER | NIJI_CONSENT_OFFICER)) != 0 &&
-				 (duties & (NIJI_CUSTODIAN | NIJI_AUDITOR | NIJI_SUPERUSER)) == 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to make a pseudonym"),
-				 errdetail("Who finds persons by their identifiers does not see pseudonyms.")));
-}
-
-/* niji.pseudonym(person, domain) */
+/* niji.pseudonym(person, domain); everybody may call it, as views do it with the caller's rights, within what use.c allows */
 Datum
 pseudonym(PG_FUNCTION_ARGS)
 {
 	Pseudonym  *result = palloc(sizeof(Pseudonym));
 
-	refuse_enrolling();
+	use_require_make(PG_GETARG_INT32(1));
 	domain_encrypt(PG_GETARG_INT32(1), CLASS_PERSON, PG_GETARG_INT32(0), result->bytes);
 	PG_RETURN_PSEUDONYM_P(result);
 }
@@ -444,7 +427,7 @@ pseudonym_of_institution(PG_FUNCTION_ARGS)
 {
 	Pseudonym  *result = palloc(sizeof(Pseudonym));
 
-	refuse_enrolling();
+	use_require_make(PG_GETARG_INT32(1));
 	domain_encrypt(PG_GETARG_INT32(1), CLASS_INSTITUTION, PG_GETARG_INT64(0), result->bytes);
 	PG_RETURN_PSEUDONYM_P(result);
 }

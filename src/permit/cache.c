@@ -74,6 +74,7 @@ static bool loaded = false;
 static bool relations_stale = true;
 static bool roles_stale = true;
 static List *datasets = NIL;
+static List *domains = NIL;		/* of all permits, also of those that ended */
 static HTAB *permits = NULL;	/* of PermitInfo, by role */
 static HTAB *relations = NULL;	/* of RelationEntry */
 
@@ -138,9 +139,17 @@ read_permit(TupleTableSlot *slot)
 	bool		isnull;
 	Oid			role = DatumGetObjectId(slot_getattr(slot, PERMIT_ROLE, &norole));
 	Datum		name = slot_getattr(slot, PERMIT_ROLE_NAME, &noname);
+	bool		nodomain;
+	int			domain = DatumGetInt32(slot_getattr(slot, PERMIT_DOMAIN, &nodomain));
 	PermitInfo *permit;
 	MemoryContext old;
 
+	if (!nodomain)
+	{
+		old = MemoryContextSwitchTo(cache_context);
+		domains = list_append_unique_int(domains, domain);
+		MemoryContextSwitchTo(old);
+	}
 	if (norole || noname || !role_fits(role, NameStr(*DatumGetName(name))))
 		return;
 	permit = hash_search(permits, &role, HASH_ENTER, NULL);
@@ -207,6 +216,7 @@ refresh(void)
 	relations = NULL;
 	permits = NULL;
 	datasets = NIL;
+	domains = NIL;
 	if (cache_context)
 		MemoryContextReset(cache_context);
 	else
@@ -282,6 +292,13 @@ permit_cache_role(Oid role)
 {
 	refresh();
 	return OidIsValid(role) ? hash_search(permits, &role, HASH_FIND, NULL) : NULL;
+}
+
+bool
+permit_cache_domain(int domain)
+{
+	refresh();
+	return list_member_int(domains, domain);
 }
 
 static void

@@ -41,6 +41,9 @@ extern PermitDataset *permit_cache_dataset(Oid relid);
 /* the permit whose views a role owns; NULL for other roles */
 extern PermitInfo *permit_cache_role(Oid role);
 
+/* whether any permit, in force or not, uses this domain of pseudonyms */
+extern bool permit_cache_domain(int domain);
+
 extern void permit_cache_init(void);
 
 #endif							/* NIJI_PERMIT_CACHE_H */

@@ -41,6 +41,7 @@
 #include "fmgr.h"
 #include "identity/domain.h"
 #include "identity/keys.h"
+#include "identity/use.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
@@ -696,6 +697,7 @@ gate_init(void)
 	niji_gate.find_reads = find_reads;
 	niji_gate.admit = admit;
 	niji_gate.quiet = quiet;
+	use_domain_of_permit = permit_cache_domain;
 	prev_planner = planner_hook;
 	planner_hook = plan_query;
 }
