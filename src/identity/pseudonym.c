@@ -410,8 +410,8 @@ pseudonym_any_text(PG_FUNCTION_ARGS)
  * an analyst never has a person to give it.  Loaders and consent officers do,
  * from an identifier: for them it would re-identify.
  */
-static inline void
-refuse_enrolling(void)
+void
+pseudonym_refuse_enrolling(void)
 {
 	int			duties = duty_mask();
 
@@ -429,7 +429,7 @@ pseudonym(PG_FUNCTION_ARGS)
 {
 	Pseudonym  *result = palloc(sizeof(Pseudonym));
 
-	refuse_enrolling();
+	pseudonym_refuse_enrolling();
 	domain_encrypt(PG_GETARG_INT32(1), CLASS_PERSON, PG_GETARG_INT32(0), result->bytes);
 	PG_RETURN_PSEUDONYM_P(result);
 }
@@ -444,7 +444,7 @@ pseudonym_of_institution(PG_FUNCTION_ARGS)
 {
 	Pseudonym  *result = palloc(sizeof(Pseudonym));
 
-	refuse_enrolling();
+	pseudonym_refuse_enrolling();
 	domain_encrypt(PG_GETARG_INT32(1), CLASS_INSTITUTION, PG_GETARG_INT64(0), result->bytes);
 	PG_RETURN_PSEUDONYM_P(result);
 }

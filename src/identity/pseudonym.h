@@ -20,4 +20,7 @@ typedef struct Pseudonym
 /* reads a text leniently; false when it is not the text of any pseudonym */
 extern bool pseudonym_from_text(const char *text, Size length, Pseudonym *pseudonym);
 
+/* raises 42501 in the session of who finds persons by their identifiers */
+extern void pseudonym_refuse_enrolling(void);
+
 #endif							/* NIJI_PSEUDONYM_H */
