@@ -46,11 +46,19 @@ begin
     raise exception using errcode = '42501', message = format('column "%s" of dataset "%s" holds persons', column_name, d.name),
       detail = 'It is not one of the dataset''s person columns, so it cannot be shown as a pseudonym.';
   end if;
+  if niji.surrogate_class(type) is not null and type <> a.atttypid then
+    raise exception using errcode = '42501', message = format('column "%s" of dataset "%s" holds several surrogates', column_name, d.name),
+      detail = 'An array or a domain of them cannot be shown as a pseudonym.';
+  end if;
   select coalesce(nullif(t.typbasetype, 0), t.oid) into type from pg_catalog.pg_type t where t.oid = a.atttypid;
 
-  -- institutions are quasi-identifiers: a permit that shows their codes has to say so
-  if transform is null and type = 'niji.institution_code'::regtype then
+  -- institutions are quasi-identifiers: a permit that shows their codes has to say so; surrogates are never shown
+  if transform is null and (type = 'niji.institution_code'::regtype or niji.surrogate_class(type) is not null) then
     transform := 'pseudonym';
+  end if;
+  if transform <> 'pseudonym' and niji.surrogate_class(type) is not null then
+    raise exception using errcode = '42501', message = format('column "%s" of dataset "%s" is shown as a pseudonym only', column_name, d.name),
+      hint = format('Request "%s".', column_name);
   end if;
   expression := format('b.%I', column_name);
   if transform is null or transform = 'plain' then
@@ -78,11 +86,13 @@ begin
      or (transform in ('prefix', 'prefecture') and type <> 'text'::regtype
          and not exists (select from pg_catalog.pg_cast x
                           where x.castsource = type and x.casttarget = 'text'::regtype and x.castcontext = 'i'))
-     or (transform = 'pseudonym' and type <> 'niji.institution_code'::regtype) then
+     or (transform = 'pseudonym' and type <> 'niji.institution_code'::regtype and niji.surrogate_class(type) is null) then
     raise exception using errcode = '42804',
       message = format('transform "%s" does not fit column "%s" of type %s', transform, column_name, type);
   end if;
-  if transform = 'pseudonym' then
+  if transform = 'pseudonym' and niji.surrogate_class(type) is not null then
+    expression := format('niji.pseudonym(%s, %s)', expression, domain);
+  elsif transform = 'pseudonym' then
     if d.person_columns = '{}' then
       raise exception using errcode = '42804', message = format('dataset "%s" has no person', d.name),
         detail = 'An institution''s pseudonym is shown only in a row about a person.',

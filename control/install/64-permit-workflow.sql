@@ -142,6 +142,11 @@ begin
         detail = format('Its state is %s.', earlier.state);
     end if;
     domain_id := earlier.domain;
+    if exists (select from niji.domain d where d.id = domain_id and d.erased_at is not null) then
+      raise exception using errcode = '55000', message = format('permit "%s" cannot be renewed', earlier.code),
+        detail = 'Its pseudonym domain was erased.',
+        hint = 'Apply for a permit with pseudonyms of its own.';
+    end if;
   elsif domain is not null then
     select d.id into domain_id from niji.domain d join niji.open_domain o on o.domain = d.id and o.opened_by is not null
      where d.name = apply_permit.domain;

@@ -54,6 +54,9 @@ declare
   rest text;                               -- place and bytes of a row, for the quarantine
   id_column text[] := '{}';                -- by person column
   kind_expression text[] := '{}';
+  surrogate_column text[] := '{}';         -- physicians, records, households
+  surrogate_type text[] := '{}';
+  surrogate_issuer text[] := '{}';
   entry jsonb;
   constant_kind text;
   c record;
@@ -144,7 +147,17 @@ begin
         detail = 'It is generated, or holds persons, who come from identifiers.';
     end if;
     columns := columns || format(', %I', c.attname);
-    if c.atttypid <> c.target_type and c.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+    if niji.surrogate_class(c.target_type) is not null then
+      if c.atttypid not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
+        raise exception using errcode = '42804', message = format('column "%s" of the staging table is not text', c.attname),
+          detail = format('Its codes become values of type %s.', c.target_type_name);
+      end if;
+      surrogate_column := surrogate_column || c.attname::text;
+      surrogate_type := surrogate_type || c.target_type_name;
+      surrogate_issuer := surrogate_issuer || coalesce(identifiers -> c.attname::text ->> 'issuer',
+                            (select h.code from niji.holder h where h.id = target.holder), target.name);
+      expressions := expressions || format(', niji.as_%s(s%s.value)', (select t.typname from pg_type t where t.oid = c.target_type), cardinality(surrogate_column));
+    elsif c.atttypid <> c.target_type and c.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
        and c.target_type not in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then
       expressions := expressions || format(', w.%I::%s', c.attname, c.target_type_name);
       checked := checked || format('w.%I::%s', c.attname, c.target_type_name);
@@ -164,6 +177,7 @@ begin
   execute format('create temporary table niji_load on commit drop as select * from niji.scan_staging(%s) as s (%s)', staging::oid, shape);
   create index on pg_temp.niji_load (niji_row);
   create temporary table niji_load_person (niji_row bigint not null, place integer not null, person niji.person not null, primary key (place, niji_row)) on commit drop;
+  create temporary table niji_load_surrogate (niji_row bigint not null, place integer not null, value bigint not null, primary key (place, niji_row)) on commit drop;
   refused := 0;
   new_persons := 0;
 
@@ -175,6 +189,27 @@ begin
     end loop;
     delete from pg_temp.niji_load where source_reason is not null;
   end if;
+
+  -- codes of physicians, records and households that have no canonical form, then their numbers
+  for i in 1 .. cardinality(surrogate_column) loop
+    for r in execute format(
+      'select w.niji_row, (select %2$L || k.rule from niji.check_identifier(''registry'', lower(%3$L) || '':'' || w.%1$I) k where k.level = ''error'') as reason, %4$s
+         from pg_temp.niji_load w where w.%1$I is not null order by w.niji_row',
+      surrogate_column[i], format('column "%s" has a malformed code: ', surrogate_column[i]), surrogate_issuer[i], rest)
+    loop
+      continue when r.reason is null;
+      perform niji.quarantine_record(source, sha256, r.place, r.reason, r.raw);
+      delete from pg_temp.niji_load w where w.niji_row = r.niji_row;
+      refused := refused + 1;
+    end loop;
+    for r in execute format('select array_agg(w.niji_row order by w.niji_row) as rows, array_agg(w.%1$I::text order by w.niji_row) as codes
+                               from pg_temp.niji_load w where w.%1$I is not null group by (w.niji_row - 1) / %2$s', surrogate_column[i], portion)
+    loop
+      insert into pg_temp.niji_load_surrogate (niji_row, place, value)
+        select u.niji_row, i, u.value
+          from unnest(r.rows, niji.surrogates(surrogate_type[i]::regtype, surrogate_issuer[i], r.codes)) u (niji_row, value);
+    end loop;
+  end loop;
 
   -- identifiers that have no canonical form, then persons
   for i in 1 .. cardinality(target.person_columns) loop
@@ -211,7 +246,9 @@ begin
   command := format('insert into %s (%s) select %s from pg_temp.niji_load w%s where w.niji_row between $1 and $2 order by w.niji_row',
                     target_name, substr(columns, 3), substr(expressions, 3),
                     (select coalesce(string_agg(format(' left join pg_temp.niji_load_person p%s on p%1$s.place = %1$s and p%1$s.niji_row = w.niji_row', g), ''), '')
-                       from generate_series(1, cardinality(target.person_columns)) g));
+                       from generate_series(1, cardinality(target.person_columns)) g) ||
+                    (select coalesce(string_agg(format(' left join pg_temp.niji_load_surrogate s%s on s%1$s.place = %1$s and s%1$s.niji_row = w.niji_row', g), ''), '')
+                       from generate_series(1, cardinality(surrogate_column)) g));
   select array_agg(s order by s desc), array_agg(s + portion - 1 order by s desc) into starts, ends
     from generate_series((select min(w.niji_row) from pg_temp.niji_load w), (select max(w.niji_row) from pg_temp.niji_load w), portion) s;
   while cardinality(starts) > 0 loop
@@ -267,13 +304,14 @@ begin
 
   drop table pg_temp.niji_load;
   drop table pg_temp.niji_load_person;
+  drop table pg_temp.niji_load_surrogate;
   perform niji.purge_quarantine();
   perform niji.record_act('load_dataset', dataset,
     jsonb_build_object('source', source, 'sha256', encode(sha256, 'hex'), 'loaded', loaded, 'refused', refused, 'new_persons', new_persons));
 end
 $$;
 comment on function @extschema@.load_dataset(text, regclass, text, bytea, jsonb, numeric) is
-  'Takes the rows of the caller''s own staging table into a dataset: columns by name, persons from identifiers (columns identifier and identifier_kind; or as the JSON object identifiers says, by person column). Rows whose source_reason is set, whose identifier is malformed or whose values do not fit go to quarantine with source_place and source_raw (or the row itself); the others are loaded. source and sha256 name the file, max_new limits new persons as in niji.enrol_batch(). new_persons counts those first seen in this transaction. Duty: loader; recorded with its counts.';
+  'Takes the rows of the caller''s own staging table into a dataset: columns by name, persons from identifiers (columns identifier and identifier_kind; or as the JSON object identifiers says, by person column), physicians, records and households from their codes as text (those of the dataset''s holder, or of the issuer that identifiers gives for the column). Rows whose source_reason is set, whose identifier is malformed or whose values do not fit go to quarantine with source_place and source_raw (or the row itself); the others are loaded. source and sha256 name the file, max_new limits new persons as in niji.enrol_batch(). new_persons counts those first seen in this transaction. Duty: loader; recorded with its counts.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('loader', 'function', 'load_dataset(text, regclass, text, bytea, jsonb, numeric)');

@@ -39,6 +39,12 @@ begin
       select r.permit, d, 'possibly shown', r.at
         from niji.read_index r, unnest(r.datasets) d
        where r.end_seq is null or not r.persons_known
+      union all
+      -- by two custodians, not by a reader
+      select q.permit, null, case when q.used_at is not null then 're-identified' else 'possibly re-identified' end,
+             coalesce(q.used_at, q.approved_at)
+        from niji.reidentified i join niji.reidentification q on q.id = i.reidentification
+       where i.person = who_used.person
     )
     select m.code::text, m.title::text, m.purpose::text, a.name::text, d.name::text, u.kind,
            min(u.at), max(u.at), count(*)
@@ -51,7 +57,7 @@ begin
 end
 $$;
 comment on function @extschema@.who_used(@extschema@.person) is
-  'Who used a person''s data, by permit and dataset. kind: shown (a pseudonym or row of theirs left), scanned (a row of theirs passed the filter and was counted), possibly shown (the read did not end in order, or was made without a permit, by a superuser; everybody counts). Errors: 22004 for null. Duties: auditor, consent_officer.';
+  'Who used a person''s data, by permit and dataset. kind: shown (a pseudonym or row of theirs left), scanned (a row of theirs passed the filter and was counted), possibly shown (the read did not end in order, or was made without a permit, by a superuser; everybody counts), re-identified (two custodians asked who is behind a pseudonym; possibly: they agreed, and no answer was committed). Errors: 22004 for null. Duties: auditor, consent_officer.';
 
 create function @extschema@.persons_shown(reader regrole, from_time timestamptz, to_time timestamptz, dataset text default null)
 returns setof @extschema@.person

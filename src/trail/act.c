@@ -6,6 +6,10 @@
  * given it its place it waits in niji.pending_entry.  Its details are private:
  * jsonb written as CBOR, numbers that are not whole as text unless a float
  * holds them exactly.
+ *
+ * An act whose answer cannot be taken back, because it has been seen, does not
+ * wait for a commit that may never come: it goes through the spool, as reads
+ * do, and is on disk before the answer is given.
  */
 #include "postgres.h"
 
@@ -14,15 +18,21 @@
 #include "base/compat.h"
 #include "base/duty.h"
 #include "common/shortest_dec.h"
+#include "base/shmem.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "trail/act.h"
 #include "trail/entry.h"
+#include "trail/record_format.h"
+#include "trail/record_read.h"
+#include "trail/spool.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(record_act);
+PG_FUNCTION_INFO_V1(record_disclosure);
 PG_FUNCTION_INFO_V1(decode_cbor);
 PG_FUNCTION_INFO_V1(read_cbor);
 PG_FUNCTION_INFO_V1(private_cbor);
@@ -169,6 +179,79 @@ record_act(PG_FUNCTION_ARGS)
 		cbor_map_end(&private_part);
 		pending_insert(&header, salt, &private_part);
 	}
+	PG_RETURN_VOID();
+}
+
+/* ---- acts that stay when the transaction does not ---- */
+
+static void
+begin_durable(CborWriter *header, const char *action, const char *object, Size object_length)
+{
+	EntryOrigin origin;
+
+	niji_require_preload();
+	niji_require_database();
+	spool_require();
+	entry_origin_fill(&origin);
+	cbor_init(header);
+	cbor_map_begin(header);
+	entry_put_common(header, "act", GetCurrentTimestamp(), &origin);
+	cbor_put_text(header, "action", action);
+	cbor_text(header, "object");
+	put_utf8(header, object, object_length);
+}
+
+static void
+end_durable(CborWriter *header, CborWriter *private_part)
+{
+	RecordEntry entry = {.kind = RECORD_PLAIN};
+	SpoolPiece	piece = {SPOOL_ENTRY};
+	SpoolPlace	place;
+	char	   *record;
+
+	cbor_map_end(header);
+	cbor_map_end(private_part);
+	record = record_pack(&entry, NULL, header, private_part, &piece.length);
+	piece.data = record;
+	(void) spool_append(&piece, 1, SPOOL_OPENING, &place);
+	spool_flush(place);
+	pfree(record);
+	cbor_free(header);
+	cbor_free(private_part);
+}
+
+void
+act_record_persons(const char *action, const char *object, int64 pseudonyms, int64 persons,
+				   const char *bitmap, Size length)
+{
+	CborWriter	header;
+	CborWriter	private_part;
+
+	begin_durable(&header, action, object, strlen(object));
+	cbor_put_uint(&header, "pseudonyms", pseudonyms);
+	cbor_put_uint(&header, "persons", persons);
+	cbor_init(&private_part);
+	cbor_map_begin(&private_part);
+	cbor_text(&private_part, "persons");
+	cbor_bytes(&private_part, bitmap, length);
+	end_durable(&header, &private_part);
+}
+
+/* niji.record_disclosure(action text, object text, persons bigint, details jsonb) */
+Datum
+record_disclosure(PG_FUNCTION_ARGS)
+{
+	text	   *object = PG_GETARG_TEXT_PP(1);
+	CborWriter	header;
+	CborWriter	private_part;
+
+	begin_durable(&header, text_to_cstring(PG_GETARG_TEXT_PP(0)), VARDATA_ANY(object), VARSIZE_ANY_EXHDR(object));
+	cbor_put_uint(&header, "persons", PG_GETARG_INT64(2));
+	cbor_init(&private_part);
+	cbor_map_begin(&private_part);
+	cbor_text(&private_part, "details");
+	put_jsonb(&private_part, PG_GETARG_JSONB_P(3));
+	end_durable(&header, &private_part);
 	PG_RETURN_VOID();
 }
 

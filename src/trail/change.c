@@ -32,7 +32,7 @@
  *
  * Values are told in one form whatever the session's settings are.  Type
  * person, whose own functions refuse those without a duty, is read as the
- * number that it is.
+ * number that it is, and so are physicians, records and households.
  */
 #include "postgres.h"
 
@@ -83,6 +83,7 @@ typedef struct Column
 	Oid			base_type;		/* below domains */
 	bool		skip;			/* dropped, or computed when it is read */
 	bool		person;
+	bool		surrogate;		/* of a physician, a record or a household: an int8 underneath */
 	bool		key;
 	bool		changed;		/* in this entry */
 	bool		out_ready;
@@ -144,6 +145,17 @@ set_modes(Change *c)
 
 /* ---- what there is to know about the relation ---- */
 
+static bool
+is_surrogate(Oid type)
+{
+	static const char *const names[] = {"physician", "record", "household"};
+
+	for (int i = 0; i < lengthof(names) && type >= FirstNormalObjectId; i++)
+		if (type == catalog_type(names[i]))
+			return true;
+	return false;
+}
+
 static void
 find_columns(Change *c)
 {
@@ -166,6 +178,7 @@ find_columns(Change *c)
 		if (column->base_type >= FirstNormalObjectId && column->base_type != person_type)
 			column->base_type = getBaseType(column->base_type);
 		column->person = column->base_type == person_type && OidIsValid(person_type);
+		column->surrogate = is_surrogate(column->base_type);
 		if (column->person)
 		{
 			c->has_persons = true;
@@ -242,6 +255,8 @@ put_value(Change *c, Column *column, Datum value, bool isnull)
 		cbor_null(w);
 	else if (column->person)
 		cbor_int(w, DatumGetInt32(value));
+	else if (column->surrogate)
+		cbor_int(w, DatumGetInt64(value));
 	else
 		switch (column->base_type)
 		{
@@ -290,7 +305,7 @@ put_commitment(Change *c, Column *column, Datum value, bool isnull)
 	char	   *prefix;
 	const void *data;
 	size_t		length;
-	uint8		network[4];
+	uint8		network[8];
 	uint8		hash[MERKLE_HASH_SIZE];
 
 	if (isnull)
@@ -298,14 +313,14 @@ put_commitment(Change *c, Column *column, Datum value, bool isnull)
 		cbor_null(&c->private_part);
 		return;
 	}
-	if (column->person)
+	if (column->person || column->surrogate)
 	{
-		uint32		number = (uint32) DatumGetInt32(value);
+		uint64		number = column->person ? (uint32) DatumGetInt32(value) : (uint64) DatumGetInt64(value);
 
-		for (int i = 0; i < 4; i++)
-			network[i] = (uint8) (number >> (24 - 8 * i));
+		length = column->person ? 4 : 8;
+		for (size_t i = 0; i < length; i++)
+			network[i] = (uint8) (number >> (8 * (length - 1 - i)));
 		data = network;
-		length = 4;
 	}
 	else
 	{

@@ -1,0 +1,178 @@
+/*
+ * surrogate.c
+ *    Types niji.physician, niji.record, niji.household: what has a pseudonym
+ *    besides persons and institutions.
+ *
+ * A code of a physician, a record or a household is not stored where it need
+ * not be: a table (niji.surrogate) knows its keyed digest and gives it a
+ * number, the surrogate, and a dataset holds that.  A permit shows it as a
+ * pseudonym of its class.
+ *
+ * As with persons, anybody may call niji.pseudonym() on one, since views do it
+ * with the caller's rights, and what keeps this harmless is that an analyst
+ * never has a value.  There are few physicians, so these types are stricter
+ * than niji.person: only superusers enter or show one, and there is no cast to
+ * or from a number.  Operators are those of int8.
+ *
+ * Digests are made as those of identifiers (digest.c); the ids of kinds below
+ * 101 are niji's own, and those of the classes lie just below that.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/duty.h"
+#include "fmgr.h"
+#include "identity/digest.h"
+#include "identity/domain.h"
+#include "identity/keys.h"
+#include "identity/person.h"
+#include "identity/pseudonym.h"
+#include "identity/use.h"
+#include "libpq/pqformat.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/* added to a class it is the id of a kind, part of each digest: final */
+#define KIND_OF_CLASSES 90
+
+PG_FUNCTION_INFO_V1(surrogate_in);
+PG_FUNCTION_INFO_V1(surrogate_out);
+PG_FUNCTION_INFO_V1(surrogate_recv);
+PG_FUNCTION_INFO_V1(surrogate_send);
+PG_FUNCTION_INFO_V1(pseudonym_of_physician);
+PG_FUNCTION_INFO_V1(pseudonym_of_record);
+PG_FUNCTION_INFO_V1(pseudonym_of_household);
+PG_FUNCTION_INFO_V1(surrogate_digest);
+
+/* before any table is read, so that dump, restore and replication depend on nothing */
+static void
+guard(const char *what)
+{
+	if (!superuser_arg(GetSessionUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errdetail("Physicians, records and households are shown as pseudonyms only.")));
+}
+
+/* 1 to 9223372036854775807 in decimal digits; 0 when it is anything else */
+static int64
+parse_surrogate(const char *text)
+{
+	int64		value = 0;
+
+	if (*text == '\0')
+		return 0;
+	for (; *text; text++)
+	{
+		if (*text < '0' || *text > '9' || value > (PG_INT64_MAX - (*text - '0')) / 10)
+			return 0;
+		value = value * 10 + (*text - '0');
+	}
+	return value;
+}
+
+Datum
+surrogate_in(PG_FUNCTION_ARGS)
+{
+	int64		value;
+
+	guard("enter a surrogate");
+	value = parse_surrogate(PG_GETARG_CSTRING(0));
+	if (value <= 0)
+		ereturn(niji_escontext(fcinfo), (Datum) 0,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid input syntax for a surrogate"),
+				 errdetail("A surrogate is a whole number from 1.")));
+	PG_RETURN_INT64(value);
+}
+
+Datum
+surrogate_out(PG_FUNCTION_ARGS)
+{
+	if (person_hidden)
+		PG_RETURN_CSTRING(pstrdup("*"));
+	guard("show a surrogate");
+	PG_RETURN_CSTRING(psprintf(INT64_FORMAT, PG_GETARG_INT64(0)));
+}
+
+Datum
+surrogate_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo	buffer = (StringInfo) PG_GETARG_POINTER(0);
+	int64		value;
+
+	guard("enter a surrogate");
+	value = pq_getmsgint64(buffer);
+	if (value <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid external value for a surrogate")));
+	PG_RETURN_INT64(value);
+}
+
+Datum
+surrogate_send(PG_FUNCTION_ARGS)
+{
+	StringInfoData buffer;
+
+	guard("show a surrogate");
+	pq_begintypsend(&buffer);
+	pq_sendint64(&buffer, PG_GETARG_INT64(0));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
+}
+
+/* ---- pseudonyms ---- */
+
+static Datum
+make_pseudonym(FunctionCallInfo fcinfo, PseudonymClass class)
+{
+	Pseudonym  *result = palloc(sizeof(Pseudonym));
+
+	use_require_make(PG_GETARG_INT32(1));
+	domain_encrypt(PG_GETARG_INT32(1), class, PG_GETARG_INT64(0), result->bytes);
+	PG_RETURN_PSEUDONYM_P(result);
+}
+
+/* niji.pseudonym(physician, domain) and the like */
+Datum
+pseudonym_of_physician(PG_FUNCTION_ARGS)
+{
+	return make_pseudonym(fcinfo, CLASS_PHYSICIAN);
+}
+
+Datum
+pseudonym_of_record(PG_FUNCTION_ARGS)
+{
+	return make_pseudonym(fcinfo, CLASS_RECORD);
+}
+
+Datum
+pseudonym_of_household(PG_FUNCTION_ARGS)
+{
+	return make_pseudonym(fcinfo, CLASS_HOUSEHOLD);
+}
+
+/* ---- digests ---- */
+
+/* niji.surrogate_digest(class, canonical text, generation) */
+Datum
+surrogate_digest(PG_FUNCTION_ARGS)
+{
+	int			class = PG_GETARG_INT32(0);
+	text	   *canonical = PG_GETARG_TEXT_PP(1);
+	int			generation = PG_GETARG_INT32(2);
+	uint8	   *digests;
+	bytea	   *result;
+
+	if (class < CLASS_PHYSICIAN || class > CLASS_HOUSEHOLD ||
+		generation < 1 || generation > key_current_generation())
+		elog(ERROR, "there is no such class or generation");
+	digests = palloc(generation * DIGEST_LENGTH);
+	digest_compute(KIND_OF_CLASSES + class, VARDATA_ANY(canonical), VARSIZE_ANY_EXHDR(canonical), generation, digests);
+	result = palloc(VARHDRSZ + DIGEST_LENGTH);
+	SET_VARSIZE(result, VARHDRSZ + DIGEST_LENGTH);
+	memcpy(VARDATA(result), digests + (generation - 1) * DIGEST_LENGTH, DIGEST_LENGTH);
+	PG_RETURN_BYTEA_P(result);
+}

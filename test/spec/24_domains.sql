@@ -1,0 +1,103 @@
+-- Domains: renewals, translation by a linker, and what a holder is told and says in pseudonyms of its own.
+\i test/story.sql
+\set ON_ERROR_STOP 1
+create function public.state_of(command text) returns text language plpgsql as $$
+begin execute command; return 'ok'; exception when others then return sqlstate; end $$;
+create function public.message_of(command text) returns text language plpgsql as $$
+declare m text; d text; begin execute command; return 'ok';
+exception when others then get stacked diagnostics m = message_text, d = pg_exception_detail; return m || ' ' || d; end $$;
+select plan(29);
+create role governance_abe2 login;
+create role custodian_hara login;
+do $$ begin
+  perform niji.grant_duty('governance', 'governance_abe2');
+  perform niji.grant_duty('custodian', 'custodian_hara');
+end $$;
+select domain from niji.permit where code = 'P2026-017' \gset
+set session authorization governance_abe;
+select niji.create_holder_domain('city-hospital') as hospital \gset
+reset session authorization;
+create table public.list as
+  select array_agg(niji.pseudonym(p, :domain) order by n) as in_permit, array_agg(niji.pseudonym(p, :hospital) order by n) as in_hospital
+    from (select n, niji.find_person('patient', '0110113719:' || to_char(n, 'FM0000')) as p from generate_series(1, 40) n) x;
+grant select on public.list to public;
+
+/* ---- opening: an act of two, neither of whom is the linker ---- */
+set session authorization governance_abe;
+prepare open (text, text, regrole, text) as select niji.open_translation($1, $2, $3, $4);
+select throws_ok($$ execute open ('P2026-017', 'holder city-hospital', 'governance_abe', 'why') $$, '42501', null, 'Nobody makes themselves a linker');
+select throws_ok($$ execute open ('P2026-017', 'P2026-017', 'custodian_hara', 'why') $$, '22023', null, 'A translation is between two domains');
+select throws_ok($$ execute open ('P2026-017', 'nowhere', 'custodian_hara', 'why') $$, '42704', null, 'that exist');
+select throws_ok($$ execute open ('P2026-017', 'holder city-hospital', 'custodian_hara', '') $$, '22023', null, 'for a reason');
+select throws_ok($$ execute open ('P2026-017', 'holder city-hospital', 'analyst_fujita', 'why') $$, '42501', null, 'and not for a reader of one of them');
+select throws_ok($$ select niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'why', now() + interval '2 years') $$, '22023', null, 'nor for years');
+select is(niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'findings go back'), false, 'One person of governance asks');
+select is(niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'again'), false, 'and cannot agree with themselves');
+set session authorization custodian_hara;
+prepare back as select niji.translate_pseudonyms(in_permit, (select from_domain from niji.translations limit 1), (select to_domain from niji.translations limit 1)) = in_hospital from public.list;
+select throws_ok('execute back', '42501', null, 'Until a second agrees nobody translates');
+set session authorization governance_abe2;
+select is(niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'agreed', now() + interval '2 hours'), true, 'A second opens it');
+select is((select state || ' ' || (valid_until < now() + interval '3 hours') from niji.translations), 'open true', 'for no longer than either said');
+
+/* ---- translating ---- */
+set session authorization custodian_hara;
+select results_eq('execute back', array[true], 'The linker translates a list, in order');
+select is((select niji.translate_pseudonym(in_permit[3], :domain, :hospital) = in_hospital[3] from public.list), true, 'or one');
+select is(niji.translate_pseudonyms(array[null, (select in_permit[1] from public.list), null]::niji.pseudonym[], :domain, :hospital), (select array[null, in_hospital[1], null]::niji.pseudonym[] from public.list), 'Nulls stay where they are');
+select is(cardinality(niji.translate_pseudonyms('{}', :domain, :hospital)), 0, 'An empty list is an empty list');
+select is((select public.message_of(format('select niji.translate_pseudonyms(%L, %s, %s)', in_permit[1:4] || in_hospital[1], :domain, :hospital)) from public.list),
+  format('pseudonym 5 of the list is not a person''s pseudonym of domain %s It is of another domain, of another class, or invented. Nothing was answered.', :domain), 'A foreign pseudonym stops it, by its place');
+select is((select public.state_of(format('select niji.translate_pseudonyms(%L, %s, %s)', in_hospital, :hospital, :domain)) from public.list), '42501', 'The way back was not opened');
+select is(public.state_of(format('select niji.translate_pseudonyms(array_fill(null::niji.pseudonym, array[500001]), %s, %s)', :domain, :hospital)), '54000', 'Half a million at once is the limit');
+set session authorization custodian_goto;
+select is((select public.state_of(format('select niji.translate_pseudonyms(%L, %s, %s)', in_permit, :domain, :hospital)) from public.list), '42501', 'It is open for one linker, not for all');
+set session authorization analyst_fujita;
+select is((select public.state_of(format('select niji.translate_pseudonyms(%L, %s, %s)', in_permit, :domain, :hospital)) from public.list), '42501', 'and for no analyst');
+
+/* ---- the record ---- */
+set session authorization custodian_hara;
+begin;
+select cardinality(niji.translate_pseudonyms(in_permit, :domain, :hospital)) as seen from public.list \gset
+rollback;
+reset session authorization;
+select niji.move_trail() \g /dev/null
+select is((select array_agg(header ->> 'pseudonyms' || '/' || (header ->> 'persons') order by seq) from niji.trail where header ->> 'action' = 'translate_pseudonyms' and header ->> 'object' = 'P2026-017 to holder city-hospital'),
+  array['40/40', '1/1', '1/1', '0/0', '40/40'], 'Each translation is in the record with its numbers, also one that was rolled back');
+select is((select count(*) from niji.trail where header ->> 'action' = 'translate_pseudonyms' and private ? 'persons'), 5::bigint, 'and whom it was about, in private');
+
+/* ---- closing ---- */
+set session authorization governance_abe;
+select lives_ok('select niji.close_translation((select id from niji.translations), ''done'')', 'One person closes it');
+set session authorization custodian_hara;
+select throws_ok('execute back', '42501', null, 'and it is over');
+reset session authorization;
+
+/* ---- renewals keep the domain, until it is erased ---- */
+create procedure public.renew(code text, earlier text) language plpgsql as $$
+begin
+  execute 'set session authorization governance_abe';
+  perform niji.apply_permit(code, 'Diabetes', 'tohoku-lab', 'research', current_date, current_date + 300, renews => earlier);
+  perform niji.request_data(code, 'lab', array['value']);
+  execute 'set session authorization reviewer_baba';
+  perform niji.review_permit(code, 'approve');
+  execute 'set session authorization reviewer_chiba';
+  perform niji.review_permit(code, 'approve');
+  execute 'set session authorization governance_abe';
+  perform niji.grant_permit(code);
+  perform niji.close_permit(earlier, 'renewed');
+  execute 'reset session authorization';
+end $$;
+call public.renew('P2027-001', 'P2026-017');
+call public.renew('P2028-001', 'P2027-001');
+select is((select count(distinct domain) from niji.permit), 1::bigint, 'Two renewals keep the domain');
+select is((select state from niji.permit where code = 'P2027-001'), 'closed', 'of permits that are closed');
+set session authorization governance_abe;
+select throws_ok($$ select niji.erase_domain('P2026-017', 'over') $$, '55000', null, 'It is not erased while the last renewal is in force');
+select niji.close_permit('P2028-001', 'over') \g /dev/null
+select lives_ok($$ select niji.erase_domain('P2026-017', 'over') $$, 'but when that is closed');
+reset session authorization;
+select public.message_of($$ call public.renew('P2029-001', 'P2028-001') $$) as renewed \gset
+reset session authorization;
+select is(:'renewed'::text, 'permit "P2028-001" cannot be renewed Its pseudonym domain was erased.', 'Then there is nothing to renew');
+select * from finish();
