@@ -224,9 +224,9 @@ begin
   execute format('create temporary table niji_crosswalk on commit drop as select niji_row, niji_from, niji_to from niji.scan_staging(%s) as s (%s)', relation::oid, shape);
   get diagnostics rows = row_count;
   create index on pg_temp.niji_crosswalk (niji_row);
-  for first in 1 .. rows by portion loop
+  for low in 1 .. rows by portion loop
     select array_agg(w.niji_from order by w.niji_row), array_agg(w.niji_to order by w.niji_row) into from_texts, to_texts
-      from pg_temp.niji_crosswalk w where w.niji_row between first and first + portion - 1;
+      from pg_temp.niji_crosswalk w where w.niji_row between low and low + portion - 1;
     select f.persons, f.rules into from_persons, from_rules from niji.find_batch(from_kind, from_texts) f;
     select f.persons, f.rules into to_persons, to_rules from niji.find_batch(to_kind, to_texts) f;
     select count(*) into rows

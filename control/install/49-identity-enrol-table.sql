@@ -101,7 +101,7 @@ comment on function @extschema@.enrol_run_end(bigint, text, text) is 'Ends a run
  * Runs with the caller's rights: the table is theirs, and only so can it
  * commit.  The table is walked by its blocks, since "the next rows without a
  * person" would read it from the start for each batch; rows that an UPDATE
- * writes anew further on have a person by then.
+ * writes anew further on have a person, or a rule that they break, by then.
  */
 create procedure @extschema@.enrol_table(relation regclass, identifier_column name, person_column name, kind text, source text default null,
   batch_size integer default 50000, max_new numeric default null, rule_column name default null,
@@ -110,6 +110,7 @@ language plpgsql
 as $$
 declare
   run bigint;
+  untried constant pg_catalog.text := case when rule_column is not null then pg_catalog.format(' and t.%I is null', rule_column) else '' end;
   blocks bigint;
   block bigint := 0;
   step bigint := 1;
@@ -118,7 +119,7 @@ declare
   found_persons niji.person[];
   rules pg_catalog.text[];
   n bigint;
-  first pg_catalog.tid;
+  from_place pg_catalog.tid;
   beyond pg_catalog.tid;
   state text;
   message text;
@@ -139,12 +140,12 @@ begin
   run := niji.enrol_run_begin(relation, kind, source, blocks);
   commit;
   while block < blocks loop
-    first := pg_catalog.format('(%s,0)', block)::pg_catalog.tid;
+    from_place := pg_catalog.format('(%s,0)', block)::pg_catalog.tid;
     beyond := pg_catalog.format('(%s,0)', block + step)::pg_catalog.tid;
     execute pg_catalog.format('select array_agg(t.ctid), array_agg(t.%1$I::text) from only %2$s t
-                                where t.ctid >= $1 and t.ctid < $2 and t.%3$I is null and t.%1$I is not null',
-                              identifier_column, relation, person_column)
-       into places, identifiers using first, beyond;
+                                where t.ctid >= $1 and t.ctid < $2 and t.%3$I is null and t.%1$I is not null%4$s',
+                              identifier_column, relation, person_column, untried)
+       into places, identifiers using from_place, beyond;
     n := coalesce(pg_catalog.cardinality(places), 0);
     if n > batch_size and step > 1 then
       step := greatest(1, step / 2);
@@ -164,9 +165,11 @@ begin
           hint = pg_catalog.concat_ws(' ', nullif(hint, ''), pg_catalog.format('%s rows were enrolled before; what they were given is kept.', persons));
       end if;
       execute pg_catalog.format('update only %s t set %I = u.person%s from unnest($1, $2, $3) u (place, person, rule)
-                                  where t.ctid = u.place and t.ctid >= $4 and t.ctid < $5',
-                                relation, person_column, case when rule_column is not null then pg_catalog.format(', %I = u.rule', rule_column) else '' end)
-        using places, found_persons, rules, first, beyond;
+                                  where t.ctid = u.place and t.ctid >= $4 and t.ctid < $5%s',
+                                relation, person_column,
+                                case when rule_column is not null then pg_catalog.format(', %I = u.rule', rule_column) else '' end,
+                                case when rule_column is null then ' and u.person is not null' else '' end)
+        using places, found_persons, rules, from_place, beyond;
     end if;
     commit;
     block := block + step;
@@ -177,7 +180,7 @@ begin
 end
 $$;
 comment on procedure @extschema@.enrol_table(regclass, name, name, text, text, integer, numeric, name, bigint, bigint, bigint) is
-  'Fills the column of persons of a staging table of the caller''s own from its column of identifiers, for rows that have no person yet, committing each batch: call it again after an error or a crash, and it goes on. A malformed identifier gets no person, and its rule goes into rule_column, if one is named (source_reason, say, so that niji.load_dataset() puts the row into quarantine). max_new limits the new persons of each batch as in niji.enrol_batch(). Gives rows with a person, new persons, malformed rows; niji.enrol_progress shows where it stands. Not within a transaction block. Duty: loader; recorded in the trail.';
+  'Fills the column of persons of a staging table of the caller''s own from its column of identifiers, for rows that have no person yet, committing each batch: call it again after an error or a crash, and it goes on. A malformed identifier gets no person, and its rule goes into rule_column, if one is named (source_reason, say, so that niji.load_dataset() puts the row into quarantine; rows that have one are left alone). max_new limits the new persons of each batch as in niji.enrol_batch(). Gives rows with a person, new persons, malformed rows; niji.enrol_progress shows where it stands. Not within a transaction block. Duty: loader; recorded in the trail.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('loader', 'type', 'person'),
