@@ -143,17 +143,21 @@ as $$
 $$;
 comment on function @extschema@.person_row_key(regclass, text) is 'An expression for the primary key of a row as a JSON object; null without a primary key. Internal.';
 
+create function @extschema@.run_on_dataset(command text, from_person @extschema@.person, to_person @extschema@.person, merge bigint, amount bigint, keys jsonb) returns text
+language c volatile parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.run_on_dataset(text, @extschema@.person, @extschema@.person, bigint, bigint, jsonb) is
+  'Runs a command of niji.move_portion() or niji.assign_rows() on a dataset, with its arguments as $1 to $5, as niji''s own. Internal.';
+
 create function @extschema@.move_portion(merge bigint, portion integer) returns bigint
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
 declare
   m niji.person_merge;
   d record;
-  place record;
+  place jsonb;
   key_expression text;
   moved bigint := 0;
   left_behind bigint := 0;
-  n bigint;
   whole boolean;
 begin
   perform niji.require_duty('custodian', 'move rows of a person');
@@ -166,13 +170,12 @@ begin
     select s.id, s.name, s.relation, c as person_column, format('%I.%I', n.nspname, t.relname) as target
       from niji.dataset s join pg_class t on t.oid = s.relation join pg_namespace n on n.oid = t.relnamespace,
            unnest(s.person_columns) with ordinality u (c, o)
-     order by s.id, o
+     order by s.id, case when m.state = 'moving' then o else -o end
   loop
     exit when moved >= portion;
     key_expression := niji.person_row_key(d.relation, 't');
     if m.state = 'moving' then
-      execute format('select exists (select from %s t where t.%I = $1)', d.target, d.person_column) into whole using m.gone;
-      continue when not whole;
+      continue when niji.run_on_dataset(format('select 1 from %s t where t.%I = $1 limit 1', d.target, d.person_column), m.gone, null, null, null, null) is null;
       if key_expression is null then
         raise exception using errcode = '55000', message = format('rows of dataset "%s" cannot be moved', d.name),
           detail = 'It has no primary key, so they could not be told apart again.', hint = 'Add a primary key.';
@@ -182,41 +185,39 @@ begin
       end if;
       whole := true;
       begin
-        execute format(
+        moved := moved + niji.run_on_dataset(format(
           'with picked as (select t.ctid as place, t.tableoid as part from %1$s t where t.%2$I = $1 limit $4 for update),
                 moved as (update %1$s t set %2$I = $2 from picked p where t.ctid = p.place and t.tableoid = p.part returning %3$s as key)
            insert into niji.person_move (merge, dataset, person_column, key) select $3, %4$s, %5$L, key from moved',
-          d.target, d.person_column, key_expression, d.id, d.person_column)
-          using m.gone, m.keep, m.id, portion - moved;
-        get diagnostics n = row_count;
-        moved := moved + n;
+          d.target, d.person_column, key_expression, d.id, d.person_column),
+          m.gone, m.keep, m.id, portion - moved, null)::bigint;
       exception when integrity_constraint_violation then
         whole := false;
       end;
       continue when whole;
       -- the other person has such a row already: what fits moves, the others stay, hidden by the denials of both
-      for place in execute format('select t.ctid as place, t.tableoid as part from %s t where t.%I = $1', d.target, d.person_column) using m.gone loop
+      for place in select e from jsonb_array_elements(niji.run_on_dataset(format(
+          'select jsonb_agg(jsonb_build_array(t.ctid::text, t.tableoid::bigint)) from %s t where t.%I = $1', d.target, d.person_column),
+          m.gone, null, null, null, null)::jsonb) e
+      loop
         exit when moved >= portion;
         begin
-          execute format(
-            'with moved as (update %1$s t set %2$I = $1 where t.ctid = $3 and t.tableoid = $4 returning %3$s as key)
-             insert into niji.person_move (merge, dataset, person_column, key) select $2, %4$s, %5$L, key from moved',
-            d.target, d.person_column, key_expression, d.id, d.person_column)
-            using m.keep, m.id, place.place, place.part;
-          moved := moved + 1;
+          moved := moved + niji.run_on_dataset(format(
+            'with moved as (update %1$s t set %2$I = $2 where t.%2$I = $1 and t.ctid = ($5 ->> 0)::tid and t.tableoid = ($5 ->> 1)::oid returning %3$s as key)
+             insert into niji.person_move (merge, dataset, person_column, key) select $3, %4$s, %5$L, key from moved',
+            d.target, d.person_column, key_expression, d.id, d.person_column),
+            m.gone, m.keep, m.id, null, place)::bigint;
         exception when integrity_constraint_violation then
           left_behind := left_behind + 1;
         end;
       end loop;
     elsif m.state = 'moving back' then
-      execute format(
+      moved := moved + niji.run_on_dataset(format(
         'with picked as (select v.id, v.key from niji.person_move v where v.merge = $3 and v.dataset = %3$s and v.person_column = %4$L order by v.id desc limit $4),
               moved as (update %1$s t set %2$I = $2 from picked v where t.%2$I = $1 and %5$s = v.key returning 1)
          delete from niji.person_move v using picked p where v.id = p.id',
-        d.target, d.person_column, d.id, d.person_column, key_expression)
-        using m.keep, m.gone, m.id, portion - moved;
-      get diagnostics n = row_count;
-      moved := moved + n;
+        d.target, d.person_column, d.id, d.person_column, key_expression),
+        m.keep, m.gone, m.id, portion - moved, null)::bigint;
     end if;
   end loop;
   if m.state = 'moving' then
@@ -462,7 +463,6 @@ declare
   key_column name;
   column_name name;
   result bigint := 0;
-  n bigint;
 begin
   perform niji.require_duty('custodian', 'assign rows to a person');
   if reason is null or reason !~ '\S' then
@@ -492,11 +492,9 @@ begin
     from pg_index x join pg_attribute a on a.attrelid = x.indrelid and a.attnum = any (x.indkey::smallint[])
    where x.indrelid = d.relation and x.indisprimary;
   foreach column_name in array d.person_columns loop
-    execute format('update %s t set %I = $2 from (select distinct case when jsonb_typeof(e) <> ''object'' then jsonb_build_object(%L, e) else e end as key from jsonb_array_elements($3) e) k where t.%2$I = $1 and %4$s = k.key',
-                   target, column_name, coalesce(key_column, ''), key_expression)
-      using from_person, to_person, keys;
-    get diagnostics n = row_count;
-    result := result + n;
+    result := result + niji.run_on_dataset(format(
+      'update %s t set %I = $2 from (select distinct case when jsonb_typeof(e) <> ''object'' then jsonb_build_object(%L, e) else e end as key from jsonb_array_elements($5) e) k where t.%2$I = $1 and %4$s = k.key',
+      target, column_name, coalesce(key_column, ''), key_expression), from_person, to_person, null, null, keys)::bigint;
   end loop;
   perform niji.record_act('assign_rows', dataset, jsonb_build_object('from', from_person::text, 'to', to_person::text, 'keys', keys, 'rows', result, 'reason', reason));
   return result;
