@@ -252,7 +252,8 @@ begin
     insert into niji.consent_void (consent, reason)
       select x.consent, format('merge %s was undone', m.id)
         from niji.consent_copy x join niji.consent k on k.id = x.consent
-       where x.merge = m.id and (x.what in ('history', 'restated') or k.decision = 'permit')
+       where (x.merge = m.id or (x.merge is null and x.what = 'mirror' and k.person = m.gone))
+         and (x.what in ('history', 'restated') or k.decision = 'permit')
          and not exists (select from niji.consent_void v where v.consent = x.consent);
     update niji.person_merge p set state = 'undone', undone_at = clock_timestamp() where p.id = m.id;
   end if;
