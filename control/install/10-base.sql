@@ -60,12 +60,12 @@ comment on view @extschema@.duties is 'Roles and their duties; in_force is false
  */
 create table @extschema@.duty_right (
   duty text not null references @extschema@.duty,
-  kind text not null check (kind in ('function', 'select')),
+  kind text not null check (kind in ('function', 'select', 'type')),
   object text not null,
   primary key (duty, kind, object)
 );
 comment on table @extschema@.duty_right is
-  'The matrix of functions and views by duty: a function''s name with its argument types, or a view''s name, in schema niji.';
+  'The matrix of functions and views by duty: a function''s (or procedure''s) name with its argument types, the name of a view or of a type, in schema niji.';
 
 create function @extschema@.grant_duty(duty text, role regrole) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -88,6 +88,8 @@ begin
   for r in select x.kind, x.object from niji.duty_right x where x.duty = grant_duty.duty loop
     if r.kind = 'function' then
       execute format('grant execute on routine niji.%s to %I', r.object, name);
+    elsif r.kind = 'type' then
+      execute format('grant usage on type niji.%I to %I', r.object, name);
     else
       execute format('grant select on niji.%I to %I', r.object, name);
     end if;
@@ -122,6 +124,8 @@ begin
   loop
     if r.kind = 'function' then
       execute format('revoke execute on routine niji.%s from %I', r.object, name);
+    elsif r.kind = 'type' then
+      execute format('revoke usage on type niji.%I from %I', r.object, name);
     else
       execute format('revoke select on niji.%I from %I', r.object, name);
     end if;

@@ -47,7 +47,7 @@ comment on sequence @extschema@.person_block is
 select pg_catalog.pg_extension_config_dump('@extschema@.person_block', '');
 
 create table @extschema@.identifier (
-  kind integer not null references @extschema@.identifier_kind,
+  kind integer not null,
   generation smallint not null,
   normalization smallint not null,
   digest bytea not null check (length(digest) = 16),
@@ -56,11 +56,14 @@ create table @extschema@.identifier (
   confidence numeric check (confidence between 0 and 1),
   valid_during daterange,
   enrolled_at timestamptz not null default pg_catalog.now(),
-  constraint identifier_digest unique (kind, generation, digest)
+  period smallint not null default 0 check (period >= 0),
+  origin @extschema@.person
 );
+create unique index identifier_digest on @extschema@.identifier (digest, generation, kind) where period = 0;
+create unique index identifier_later on @extschema@.identifier (digest, generation, kind, period) where period > 0;
 create index identifier_person on @extschema@.identifier (person);
 comment on table @extschema@.identifier is
-  'Which person an identifier points at. Holds digests (keyed, irreversible, 16 bytes), never identifiers. generation: of the master key; normalization: version of the canonical form; confidence: 0 to 1, null when exact; valid_during: null when always.';
+  'Which person an identifier points at. Holds digests (keyed, irreversible, 16 bytes), never identifiers. generation: of the master key; normalization: version of the canonical form; confidence: 0 to 1, null when exact; valid_during: null when always; period: 0 for the first row of a digest, which alone enrolment looks at when it has no date range, and counting on for other times; origin: with whom it was enrolled, if that person was merged into another. A kind is not checked by a foreign key: kinds are never removed, and a check for each of millions of rows is dear.';
 select pg_catalog.pg_extension_config_dump('@extschema@.identifier', '');
 
 create function @extschema@.normalize_identifier(kind text, identifier text) returns text
@@ -82,6 +85,12 @@ create function @extschema@.enrol_batch(kind text, identifiers text[], source te
 language c volatile parallel unsafe as 'MODULE_PATHNAME';
 comment on function @extschema@.enrol_batch(text, text[], text, numeric) is
   'The persons that identifiers point at, known or new, in order; null for null. One malformed identifier (named by its place) refuses the whole batch, as do twelve-digit numbers of which more than half (of at least 20) pass the check of a My Number. max_new: how many persons may be new, a share of the batch if below 1, else a number. Duty: loader.';
+
+create function @extschema@.enrol_rows(kind text, identifiers text[], source text, max_new numeric,
+  out persons @extschema@.person[], out rules text[], out new_persons bigint) returns record
+language c volatile parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.enrol_rows(text, text[], text, numeric) is
+  'As enrol_batch, but malformed identifiers do not refuse the batch: theirs is no person, and the rule that they break. Internal, for niji.enrol_table().';
 
 create function @extschema@.find_person(kind text, identifier text, on_date date default null) returns @extschema@.person
 language c stable parallel restricted as 'MODULE_PATHNAME';

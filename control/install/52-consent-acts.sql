@@ -84,6 +84,9 @@ begin
     end if;
   end if;
 
+  -- a merge waits for this lock, or has committed and is seen
+  lock table niji.notice in row exclusive mode;
+  person := niji.current_person(person);
   insert into niji.notice (person, category, notified_at, holder)
     values (record_notice.person, record_notice.category, record_notice.notified_at, holder_id)
     returning id into notice;
@@ -207,12 +210,16 @@ begin
     holder_id := coalesce(implied.holder, holder_id);
   end if;
 
+  -- a merge waits for this lock, or has committed and is seen
+  lock table niji.consent in row exclusive mode;
+  person := niji.current_person(person);
   insert into niji.consent (person, decision, category, purpose, permit, holder, dataset, recipient_kind,
                             effective_from, effective_until, declared_by, evidence)
     values (record_consent.person, record_consent.decision, record_consent.category, record_consent.purpose,
             permit_id, holder_id, dataset_id, record_consent.recipient_kind, record_consent.effective_from,
             record_consent.effective_until, record_consent.declared_by, record_consent.evidence)
     returning id into consent;
+  perform niji.mirror_consent(consent);
   perform niji.record_act('record_consent', consent::text,
     jsonb_strip_nulls(jsonb_build_object('person', person::text, 'decision', decision, 'category', category,
       'purpose', purpose, 'permit', permit, 'holder', holder, 'dataset', dataset, 'recipient_kind', recipient_kind,
@@ -239,6 +246,15 @@ begin
   if not found then
     raise exception using errcode = '55000', message = format('consent %s was voided before', consent);
   end if;
+  -- and where it was made to count for another number of the same person
+  lock table niji.consent_void in row exclusive mode;
+  insert into niji.consent_void (consent, reason)
+    with recursive copies (consent) as (
+      select c.consent from niji.consent_copy c where c.original = void_consent.consent
+      union
+      select c.consent from copies x join niji.consent_copy c on c.original = x.consent)
+    select x.consent, void_consent.reason from copies x
+    on conflict on constraint consent_void_pkey do nothing;
   perform niji.record_act('void_consent', consent::text, jsonb_build_object('reason', reason));
 end
 $$;

@@ -17,7 +17,7 @@ comment on function @extschema@.person_chunk(@extschema@.person) is 'The chunk o
 create function @extschema@.who_used(person @extschema@.person)
 returns table (permit text, title text, purpose text, applicant text, dataset text, kind text,
                first_at timestamptz, last_at timestamptz, reads bigint)
-language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform niji.require_duty('auditor, consent_officer', 'see who used a person''s data');
@@ -28,15 +28,16 @@ begin
   end if;
   return query
     with used as (
-      select r.permit, p.dataset, case when p.shown then 'shown' else 'scanned' end as kind, r.at
+      -- one read may have met two numbers of a person who was merged
+      select distinct p.open, r.permit, p.dataset, case when p.shown then 'shown' else 'scanned' end as kind, r.at
         from niji.read_persons p
         join niji.read_index r using (open)
-       where p.chunk = niji.person_chunk(person)
-         and not r.parked
-         and niji.persons_contain(p.persons, person)
+        join niji.person_spans(person) s on p.chunk = niji.person_chunk(s.number) and r.at >= s.from_at and r.at < s.until_at
+       where not r.parked
+         and niji.persons_contain(p.persons, s.number)
       union all
       -- reads that did not end, or whose persons are not known
-      select r.permit, d, 'possibly shown', r.at
+      select r.open, r.permit, d, 'possibly shown', r.at
         from niji.read_index r, unnest(r.datasets) d
        where r.end_seq is null or not r.persons_known
       union all
@@ -61,7 +62,7 @@ comment on function @extschema@.who_used(@extschema@.person) is
 
 create function @extschema@.persons_shown(reader regrole, from_time timestamptz, to_time timestamptz, dataset text default null)
 returns setof @extschema@.person
-language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   unknown bigint;
@@ -85,10 +86,15 @@ begin
       detail = 'Everybody whom their permits allow was possibly shown; only those who are known are listed.';
   end if;
   return query
-    select distinct l
+    select distinct x
       from niji.read_index r
       join niji.read_persons p using (open),
-           niji.persons_list(p.persons, p.chunk) l
+           niji.persons_list(p.persons, p.chunk) l,
+           -- as they are found now; and, if two were taken for one at the time, both
+           lateral (select niji.current_person(l)
+                    union
+                    select m.gone from niji.person_merge m
+                     where m.keep = l and m.undone_at is not null and r.at >= m.merged_at and r.at < m.undone_at) x (x)
      where r.reader = reader_name and p.shown and not r.parked
        and (from_time is null or r.at >= from_time) and (to_time is null or r.at < to_time)
        and (only_dataset is null or p.dataset = only_dataset);

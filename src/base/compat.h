@@ -83,6 +83,18 @@
 #define niji_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* ---- index scans are instrumented since 18; a newer row's index entries may be left out since 16 ---- */
+#if PG_VERSION_NUM >= 180000
+#define niji_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define niji_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+#if PG_VERSION_NUM >= 160000
+#define niji_insert_index_tuples(result, slot, estate) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define niji_insert_index_tuples(result, slot, estate) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
 /*
  * What grouped columns stand for: since 18 they are, while expressions are
  * simplified, Vars of an RTE of its own.  NIL for any other RTE.

@@ -21,6 +21,7 @@
 #include "identity/older.h"
 
 #include "identity/digest.h"
+#include "identity/enrol.h"
 #include "utils/memutils.h"
 
 static void
@@ -61,7 +62,8 @@ older_add(OlderDigests *older, const IdentifierKind *kind, const Identifier *can
 	pfree(identifier);
 }
 
-const OlderDigest *
+/* those of a place: the first of them, and how many */
+static const OlderDigest *
 older_of(const OlderDigests *older, int place, int *n)
 {
 	int			low = 0;
@@ -80,4 +82,19 @@ older_of(const OlderDigests *older, int place, int *n)
 	while (low + *n < older->n && older->at[low + *n].place == place)
 		(*n)++;
 	return older->at + low;
+}
+
+int32
+older_lookup(const OlderDigests *older, Lookup *lookup, int place, const DateADT *date)
+{
+	const OlderDigest *at;
+	int32		person = 0;
+	int			n;
+
+	if (older->n == 0)
+		return 0;
+	at = older_of(older, place, &n);
+	for (int i = 0; i < n && person == 0; i++)
+		person = lookup_person(lookup, at[i].digests, date);
+	return person;
 }

@@ -5,7 +5,10 @@
 #ifndef NIJI_OLDER_H
 #define NIJI_OLDER_H
 
-#include "identity/enrol.h"
+#include "identity/lookup.h"
+#include "identity/normalize.h"
+
+struct IdentifierKind;
 
 typedef struct OlderDigest
 {
@@ -26,10 +29,10 @@ typedef struct OlderDigests
  * been something else; places come in ascending order.  canonical is its form
  * under the kind's version.
  */
-extern void older_add(OlderDigests *older, const IdentifierKind *kind, const Identifier *canonical,
+extern void older_add(OlderDigests *older, const struct IdentifierKind *kind, const Identifier *canonical,
 					  const text *value, int newest, int place);
 
-/* those of a place: the first of them, and how many */
-extern const OlderDigest *older_of(const OlderDigests *older, int place, int *n);
+/* the person whom one of a place's points at (on a date, as lookup_person() has it), or 0 */
+extern int32 older_lookup(const OlderDigests *older, Lookup *lookup, int place, const DateADT *date);
 
 #endif							/* NIJI_OLDER_H */

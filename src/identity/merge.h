@@ -1,0 +1,11 @@
+/*
+ * merge.h
+ *    Who a person is now, after merges.
+ */
+#ifndef NIJI_MERGE_H
+#define NIJI_MERGE_H
+
+/* the person that this one was merged into, at the end of the chain; or itself */
+extern int32 merge_current(int32 person);
+
+#endif							/* NIJI_MERGE_H */
