@@ -212,12 +212,18 @@ begin
         end;
       end loop;
     elsif m.state = 'moving back' then
-      moved := moved + niji.run_on_dataset(format(
-        'with picked as (select v.id, v.key from niji.person_move v where v.merge = $3 and v.dataset = %3$s and v.person_column = %4$L order by v.id desc limit $4),
-              moved as (update %1$s t set %2$I = $2 from picked v where t.%2$I = $1 and %5$s = v.key returning 1)
-         delete from niji.person_move v using picked p where v.id = p.id',
-        d.target, d.person_column, d.id, d.person_column, key_expression),
-        m.keep, m.gone, m.id, portion - moved, null)::bigint;
+      begin
+        moved := moved + niji.run_on_dataset(format(
+          'with picked as (select v.id, v.key from niji.person_move v where v.merge = $3 and v.dataset = %3$s and v.person_column = %4$L order by v.id desc limit $4),
+                moved as (update %1$s t set %2$I = $2 from picked v where t.%2$I = $1 and %5$s = v.key returning 1)
+           delete from niji.person_move v using picked p where v.id = p.id',
+          d.target, d.person_column, d.id, d.person_column, key_expression),
+          m.keep, m.gone, m.id, portion - moved, null)::bigint;
+      exception when integrity_constraint_violation then
+        raise exception using errcode = '55000', message = format('rows of dataset "%s" cannot be moved back', d.name),
+          detail = 'The dataset has such a row of the other person by now.',
+          hint = 'Remove one of the two rows, then call niji.move_rows().';
+      end;
     end if;
   end loop;
   if m.state = 'moving' then

@@ -1,6 +1,6 @@
 -- Merging and splitting persons, as sentences.
 \i test/story.sql
-select plan(60);
+select plan(65);
 
 create function p(n text) returns niji.person language sql stable as $$ select niji.find_person('patient', '0110113719:' || n) $$;
 alter table warehouse.lab add column id bigint generated always as identity;
@@ -124,6 +124,31 @@ reset session authorization;
 select is((select person from warehouse.lab where id = (select n from known where what = 'row')), k('split'), 'and belong to the new person');
 select is((select array_agg(number order by number = k('split') desc) from niji.person_spans(k('split'))), array[k('split'), k('ten')], 'Reads before the split concern both');
 
+-- ---- partitions, two persons in a row ----
+create table warehouse.birth (id int, mother niji.person not null, child niji.person, primary key (id, mother)) partition by hash (mother);
+create table warehouse.birth_0 partition of warehouse.birth for values with (modulus 2, remainder 0);
+create table warehouse.birth_1 partition of warehouse.birth for values with (modulus 2, remainder 1);
+select niji.register_dataset('birth', 'warehouse.birth', array['mother', 'child']::name[], 'city-hospital', 'ehr', 'law') > 0 as registered \g /dev/null
+insert into warehouse.birth select n, p(to_char(20 + n % 2, 'FM0000')), p(to_char(21 - n % 2, 'FM0000')) from generate_series(1, 300) n;
+create table before as select * from warehouse.birth;
+insert into known select 'twenty', p('0020');
+insert into known select 'twenty-one', p('0021');
+set session authorization custodian_goto;
+insert into known select 'birth merge', null, niji.merge_persons(p('0020'), p('0021'), 'one');
+call niji.move_rows(7);
+select is((select state || ' ' || rows_moved || ' ' || stuck from niji.person_merges order by id desc limit 1), 'done 302 0', 'Rows move from partition to partition, in each of their person columns');
+reset session authorization;
+select is((select count(*) from warehouse.birth where mother = k('twenty') and child = k('twenty')), 300::bigint, 'and all are of the one');
+set session authorization custodian_goto;
+select niji.undo_merge((select n from known where what = 'birth merge'), 'two') is null as undone \g /dev/null
+call niji.move_rows(7);
+select is((select state || ' ' || rows_moved from niji.person_merges order by id desc limit 1), 'undone 0', 'They go back');
+reset session authorization;
+select is((select count(*) from (select * from before except select * from warehouse.birth) x), 0::bigint, 'each to whom it was');
+insert into known select 'again', null, niji.merge_persons(p('0020'), p('0021'), 'one');
+insert into warehouse.diagnosis select k('twenty-one'), disease, since from warehouse.diagnosis where person = k('twenty') limit 1;
+select lives_ok($$select niji.move_portion((select n from known where what = 'again'), 10)$$, 'A row of the one who is gone that comes late is looked for');
+
 -- ---- the trail ----
 do $$
 begin
@@ -133,7 +158,7 @@ begin
   end loop;
 end $$;
 select is((select string_agg(action || ' ' || n, ', ' order by action) from (select action, count(*) as n from niji.trail_acts where action in ('merge_persons', 'undo_merge', 'split_person', 'assign_rows', 'link_identifier') group by action) x),
-  'assign_rows 1, link_identifier 1, merge_persons 3, split_person 1, undo_merge 2', 'Each act is in the trail');
+  'assign_rows 1, link_identifier 1, merge_persons 5, split_person 1, undo_merge 3', 'Each act is in the trail');
 select is((select count(*) > 4 from niji.trail_changes where command = 'UPDATE' and relation = 'warehouse.lab'), true, 'and each change of rows');
 
 select * from finish();

@@ -8,7 +8,7 @@ use Test::More;
 use IPC::Run;
 use NijiTest;
 
-my $node = NijiTest::node('link', 'max_wal_size' => '4GB');
+my $node = NijiTest::node('link', 'max_wal_size' => '4GB', 'log_statement' => 'none');
 
 # ---- a table of 200 000 rows: memory does not grow with it ----
 $node->safe_psql('niji', q{
