@@ -149,7 +149,7 @@ begin
     end loop;
     state := '00000';
     reset session authorization;
-  exception when others then
+  exception when assert_failure or others then
     get stacked diagnostics state = returned_sqlstate, a = message_text, b = pg_exception_detail, c = pg_exception_hint,
       d = column_name, e = constraint_name, f = pg_datatype_name, g = table_name;
     said := concat_ws(' / ', a, b, c, d, e, f, g);
