@@ -8,7 +8,7 @@
  *
  * Nearly all identifiers are of a small alphabet: ASCII, kana and kanji in
  * full and half width, with a few dashes and variation selectors.  There NFKC
- * is a table, nothing but a sound mark in half width composes, and one pass
+ * is a table, nothing but a sound mark composes, with the kana before it, and one pass
  * over the bytes gives the same (fold_quickly).  Whatever else turns up goes
  * the slow way from the start.  The fuzzer compares the two.
  *
@@ -281,16 +281,17 @@ fold_quickly(const char *utf8, size_t length, Units *units)
 				if (c == LONG_VOWEL && !is_kana(last))
 					c = '-';
 			}
-			else if (c == 0xFF9E || c == 0xFF9F)
+			else if (c == 0xFF9E || c == 0xFF9F || c == VOICED_MARK || c == SEMI_VOICED_MARK)
 			{
-				UChar		voiced = kana_voiced(last, c == 0xFF9F);
+				bool		semi = c == 0xFF9F || c == SEMI_VOICED_MARK;
+				UChar		voiced = kana_voiced(last, semi);
 
 				if (voiced)
 				{
 					to[-1] = last = voiced;
 					continue;
 				}
-				c = c == 0xFF9E ? VOICED_MARK : SEMI_VOICED_MARK;
+				c = semi ? SEMI_VOICED_MARK : VOICED_MARK;
 			}
 			else if ((c >= 0x3400 && c <= 0x4DB5) || (c >= 0x3001 && c <= 0x3002) ||
 					 (c >= 0x3005 && c <= 0x3007) || c == 0x303B ||
