@@ -87,7 +87,7 @@ begin
   execute format('grant usage on schema niji to %I', name);
   for r in select x.kind, x.object from niji.duty_right x where x.duty = grant_duty.duty loop
     if r.kind = 'function' then
-      execute format('grant execute on function niji.%s to %I', r.object, name);
+      execute format('grant execute on routine niji.%s to %I', r.object, name);
     else
       execute format('grant select on niji.%I to %I', r.object, name);
     end if;
@@ -121,7 +121,7 @@ begin
       join niji.duty_grant g using (duty) where g.role_name = name
   loop
     if r.kind = 'function' then
-      execute format('revoke execute on function niji.%s from %I', r.object, name);
+      execute format('revoke execute on routine niji.%s from %I', r.object, name);
     else
       execute format('revoke select on niji.%I from %I', r.object, name);
     end if;

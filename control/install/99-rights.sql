@@ -1,6 +1,6 @@
 /* ---- rights: last, so that nothing is forgotten ---- */
 
-revoke all on all functions in schema @extschema@ from public;
+revoke all on all routines in schema @extschema@ from public;
 revoke all on all tables in schema @extschema@ from public;
 revoke all on all sequences in schema @extschema@ from public;
 grant usage on schema @extschema@ to public;
