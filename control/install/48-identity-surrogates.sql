@@ -80,10 +80,10 @@ comment on table @extschema@.surrogate is
 select pg_catalog.pg_extension_config_dump('@extschema@.surrogate', '');
 select pg_catalog.pg_extension_config_dump('@extschema@.surrogate_value', '');
 
-create function @extschema@.surrogate_digest(class integer, canonical text, generation integer) returns bytea
+create function @extschema@.keyed_digest(kind integer, canonical text, generation integer) returns bytea
 language c stable strict parallel restricted cost 10 as 'MODULE_PATHNAME';
-comment on function @extschema@.surrogate_digest(integer, text, integer) is
-  'The digest of a canonical code under a generation of the master key. Errors: 55000 there is no key. Internal.';
+comment on function @extschema@.keyed_digest(integer, text, integer) is
+  'The digest of a canonical identifier or code under a generation of the master key; the kind of a class of surrogates is 90 + class. Errors: 55000 there is no key. Internal.';
 
 create function @extschema@.surrogate_class(type regtype) returns integer
 language sql stable strict parallel safe set search_path = pg_catalog, pg_temp
@@ -113,13 +113,13 @@ begin
                        from unnest(codes) with ordinality u (code, place) order by place);
   insert into niji.surrogate (class, generation, digest)
     select wanted, newest, d.digest
-      from (select distinct c, niji.surrogate_digest(wanted, c, newest) as digest from unnest(canonical) c where c is not null) d
+      from (select distinct c, niji.keyed_digest(90 + wanted, c, newest) as digest from unnest(canonical) c where c is not null) d
      where not exists (select from generate_series(1, newest) g join niji.surrogate s
-                          on s.class = wanted and s.generation = g and s.digest = niji.surrogate_digest(wanted, d.c, g))
+                          on s.class = wanted and s.generation = g and s.digest = niji.keyed_digest(90 + wanted, d.c, g))
      order by d.digest
     on conflict on constraint surrogate_digest do nothing;
   return array(select (select s.value from generate_series(1, newest) g join niji.surrogate s
-                          on s.class = wanted and s.generation = g and s.digest = niji.surrogate_digest(wanted, u.c, g)
+                          on s.class = wanted and s.generation = g and s.digest = niji.keyed_digest(90 + wanted, u.c, g)
                         order by g desc limit 1)
                  from unnest(canonical) with ordinality u (c, place) order by u.place);
 end

@@ -80,3 +80,157 @@ insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'create_holder_domain(text)');
 insert into @extschema@.duty_right (duty, kind, object)
   select d, 'function', 'holder_domain(text)' from unnest(array['loader', 'consent_officer', 'custodian', 'governance', 'auditor']) d;
+
+/* ---- what a holder's own loaders are told ---- */
+
+create table @extschema@.holder_loader (
+  holder integer not null references @extschema@.holder,
+  role oid not null,
+  role_name name not null,
+  granted_at timestamptz not null default now(),
+  granted_by name not null default session_user,
+  primary key (holder, role_name)
+);
+comment on table @extschema@.holder_loader is
+  'Which loaders act for which holder. A row counts only while its role has both this oid and this name.';
+select pg_catalog.pg_extension_config_dump('@extschema@.holder_loader', '');
+
+create function @extschema@.grant_holder(holder text, role regrole) returns void
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  h integer;
+  r pg_catalog.pg_roles;
+begin
+  perform niji.require_duty('governance', 'let a role act for a holder');
+  h := niji.find_holder(holder);
+  select * into r from pg_catalog.pg_roles o where o.oid = role;
+  if not found then
+    raise exception using errcode = '42704', message = 'the role does not exist';
+  end if;
+  if r.rolname = session_user then
+    raise exception using errcode = '42501', message = format('role "%s" cannot act for the holder', r.rolname),
+      detail = 'Nobody makes themselves a holder''s.';
+  end if;
+  insert into niji.holder_loader as x (holder, role, role_name) values (h, r.oid, r.rolname)
+    on conflict on constraint holder_loader_pkey do update set role = excluded.role, granted_at = now(), granted_by = session_user;
+  perform niji.record_act('grant_holder', holder, jsonb_build_object('role', r.rolname));
+end
+$$;
+comment on function @extschema@.grant_holder(text, regrole) is
+  'Lets a loader act for a holder: be told the holder''s own pseudonyms of persons in the holder''s data. Errors: 42704, 42501 oneself. Duty: governance; recorded.';
+
+create function @extschema@.revoke_holder(holder text, role regrole) returns void
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform niji.require_duty('governance', 'let a role act for a holder');
+  delete from niji.holder_loader x where x.holder = niji.find_holder(revoke_holder.holder) and x.role = revoke_holder.role;
+  if not found then
+    raise exception using errcode = '42704', message = 'the role does not act for this holder';
+  end if;
+  perform niji.record_act('revoke_holder', holder, jsonb_build_object('role', role::text));
+end
+$$;
+comment on function @extschema@.revoke_holder(text, regrole) is 'Ends that a loader acts for a holder. Error: 42704. Duty: governance; recorded.';
+
+create function @extschema@.require_holder(holder integer) returns void
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from niji.holder_loader x join pg_catalog.pg_roles o on o.oid = x.role and o.rolname = x.role_name
+                  where x.holder = require_holder.holder and o.rolname = session_user)
+     and not (select o.rolsuper from pg_catalog.pg_roles o where o.rolname = session_user) then
+    raise exception using errcode = '42501', message = 'permission denied to act for this holder',
+      hint = 'Governance lets a loader with niji.grant_holder().';
+  end if;
+end
+$$;
+comment on function @extschema@.require_holder(integer) is 'Raises 42501 unless the session''s user acts for the holder. Internal.';
+
+/* persons of a list who are in the holder's data */
+create function @extschema@.held_persons(holder integer, persons @extschema@.person[]) returns @extschema@.person[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  d niji.dataset;
+  c name;
+  found_here niji.person[];
+  result niji.person[] := '{}';
+begin
+  for d in select * from niji.dataset x where x.person_columns <> '{}' and (x.holder = held_persons.holder or x.holder_column is not null) loop
+    continue when not exists (select from pg_catalog.pg_class k where k.oid = d.relation);
+    foreach c in array d.person_columns loop
+      execute format('select array_agg(distinct u.p) from unnest($1) as u (p) where exists (select from %s t where t.%I = u.p%s)', d.relation, c,
+                     case when d.holder_column is not null then format(' and t.%I = $2', d.holder_column) else '' end)
+        into found_here using persons, holder;
+      result := result || found_here;
+    end loop;
+  end loop;
+  return result;
+end
+$$;
+comment on function @extschema@.held_persons(integer, @extschema@.person[]) is 'Those of a list of persons who are in the data of a holder. Internal.';
+
+create function @extschema@.known_persons(kind text, identifiers text[]) returns @extschema@.person[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  k integer := (select x.id from niji.identifier_kind x where x.kind = known_persons.kind);
+  newest integer := niji.domain_generation();
+begin
+  if k is null then
+    raise exception using errcode = '22023', message = 'there is no such kind of identifier', hint = 'Kinds are in niji.identifier_kind.';
+  end if;
+  return array(select (select i.person from generate_series(1, newest) g join niji.identifier i
+                          on i.kind = k and i.generation = g and i.digest = niji.keyed_digest(k, niji.normalize_identifier(known_persons.kind, u.i), g)
+                        order by g desc limit 1)
+                 from unnest(identifiers) with ordinality u (i, place) order by u.place);
+end
+$$;
+comment on function @extschema@.known_persons(text, text[]) is 'The persons that identifiers point at, in order, null for unknown ones; enrols nobody. Internal.';
+
+create function @extschema@.holder_pseudonyms(holder text, kind text, identifiers text[]) returns @extschema@.pseudonym[]
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  h integer;
+  persons niji.person[];
+  held niji.person[];
+begin
+  perform niji.require_duty('loader', 'be told a holder''s pseudonyms');
+  h := niji.find_holder(holder);
+  perform niji.require_holder(h);
+  persons := niji.known_persons(kind, identifiers);
+  held := niji.held_persons(h, persons);
+  persons := array(select case when p = any (held) then p end from unnest(persons) with ordinality u (p, place) order by place);
+  perform niji.record_disclosure('holder_pseudonyms', holder, cardinality(held), jsonb_build_object('kind', kind, 'asked', cardinality(identifiers)));
+  return niji.pseudonyms_of(persons, niji.holder_domain(holder));
+end
+$$;
+comment on function @extschema@.holder_pseudonyms(text, text, text[]) is
+  'What a holder calls its persons: the pseudonyms in the holder''s own domain, in order, for a loader who acts for the holder (niji.grant_holder); null for who is not in the holder''s data. Enrols nobody. The entry that says so is on disk before the answer. Errors: 42501, 42704 no such holder, 22023 no such kind, 22P02 a malformed identifier, 55000 the holder has no domain. Duty: loader.';
+
+create function @extschema@.find_person_by_pseudonym(pseudonym @extschema@.pseudonym, holder text) returns @extschema@.person
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  result niji.person;
+begin
+  perform niji.require_duty('consent_officer', 'find a person by a holder''s pseudonym');
+  if pseudonym is null then
+    return null;
+  end if;
+  result := (niji.persons_of(array[pseudonym], niji.holder_domain(holder)))[1];
+  perform niji.record_disclosure('find_person_by_pseudonym', holder, 1, jsonb_build_object('pseudonym', pseudonym::text));
+  return result;
+end
+$$;
+comment on function @extschema@.find_person_by_pseudonym(@extschema@.pseudonym, text) is
+  'The person whom a holder names by a pseudonym of its own domain, so that an objection can be recorded for niji.record_consent(). Errors: 22023 not a person''s pseudonym of the holder''s domain, 42704 no such holder, 55000 it has no domain. Duty: consent_officer; on disk in the trail before the answer.';
+
+insert into @extschema@.duty_right (duty, kind, object) values
+  ('governance', 'function', 'grant_holder(text, regrole)'),
+  ('governance', 'function', 'revoke_holder(text, regrole)'),
+  ('loader', 'function', 'holder_pseudonyms(text, text, text[])'),
+  ('consent_officer', 'function', 'find_person_by_pseudonym(niji.pseudonym, text)');

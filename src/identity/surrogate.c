@@ -15,7 +15,7 @@
  * or from a number.  Operators are those of int8.
  *
  * Digests are made as those of identifiers (digest.c); the ids of kinds below
- * 101 are niji's own, and those of the classes lie just below that.
+ * 101 are niji's own, and 90 + class is that of a class: final.
  */
 #include "postgres.h"
 
@@ -33,9 +33,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-/* added to a class it is the id of a kind, part of each digest: final */
-#define KIND_OF_CLASSES 90
-
 PG_FUNCTION_INFO_V1(surrogate_in);
 PG_FUNCTION_INFO_V1(surrogate_out);
 PG_FUNCTION_INFO_V1(surrogate_recv);
@@ -43,7 +40,7 @@ PG_FUNCTION_INFO_V1(surrogate_send);
 PG_FUNCTION_INFO_V1(pseudonym_of_physician);
 PG_FUNCTION_INFO_V1(pseudonym_of_record);
 PG_FUNCTION_INFO_V1(pseudonym_of_household);
-PG_FUNCTION_INFO_V1(surrogate_digest);
+PG_FUNCTION_INFO_V1(keyed_digest);
 
 /* before any table is read, so that dump, restore and replication depend on nothing */
 static void
@@ -156,21 +153,20 @@ pseudonym_of_household(PG_FUNCTION_ARGS)
 
 /* ---- digests ---- */
 
-/* niji.surrogate_digest(class, canonical text, generation) */
+/* niji.keyed_digest(kind, canonical text, generation): of one generation, for queries over many */
 Datum
-surrogate_digest(PG_FUNCTION_ARGS)
+keyed_digest(PG_FUNCTION_ARGS)
 {
-	int			class = PG_GETARG_INT32(0);
+	int			kind = PG_GETARG_INT32(0);
 	text	   *canonical = PG_GETARG_TEXT_PP(1);
 	int			generation = PG_GETARG_INT32(2);
 	uint8	   *digests;
 	bytea	   *result;
 
-	if (class < CLASS_PHYSICIAN || class > CLASS_HOUSEHOLD ||
-		generation < 1 || generation > key_current_generation())
-		elog(ERROR, "there is no such class or generation");
+	if (generation < 1 || generation > key_current_generation())
+		elog(ERROR, "there is no such generation");
 	digests = palloc(generation * DIGEST_LENGTH);
-	digest_compute(KIND_OF_CLASSES + class, VARDATA_ANY(canonical), VARSIZE_ANY_EXHDR(canonical), generation, digests);
+	digest_compute(kind, VARDATA_ANY(canonical), VARSIZE_ANY_EXHDR(canonical), generation, digests);
 	result = palloc(VARHDRSZ + DIGEST_LENGTH);
 	SET_VARSIZE(result, VARHDRSZ + DIGEST_LENGTH);
 	memcpy(VARDATA(result), digests + (generation - 1) * DIGEST_LENGTH, DIGEST_LENGTH);

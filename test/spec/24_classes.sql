@@ -90,7 +90,7 @@ select is(public.state_of('select niji.pseudonym((''(1,x)''::warehouse.staff).do
 select is(public.state_of('select niji.pseudonym(niji.as_physician(1), 2)'), '42501', 'nor make one from a number');
 select is(public.state_of('select niji.pseudonym(1, 2)'), '42883', 'nor pass a number');
 select is(public.state_of('select niji.surrogates(''niji.physician'', ''city-hospital'', array[''123456''])'), '42501', 'nor from a code');
-select is(public.state_of('select niji.surrogate_digest(3, ''city-hospital:123456'', 1)'), '42501', 'nor its digest');
+select is(public.state_of('select niji.keyed_digest(93, ''city-hospital:123456'', 1)'), '42501', 'nor its digest');
 select is(niji.pseudonym(null::niji.physician, 2), null, 'a null gives nothing');
 set session authorization loader_kato;
 select is(public.state_of('select niji.pseudonym(null::niji.physician, 2)'), 'ok', 'A loader may ask for nothing');

@@ -6,7 +6,7 @@ begin execute command; return 'ok'; exception when others then return sqlstate; 
 create function public.message_of(command text) returns text language plpgsql as $$
 declare m text; d text; begin execute command; return 'ok';
 exception when others then get stacked diagnostics m = message_text, d = pg_exception_detail; return m || ' ' || d; end $$;
-select plan(29);
+select plan(41);
 create role governance_abe2 login;
 create role custodian_hara login;
 do $$ begin
@@ -71,6 +71,35 @@ set session authorization governance_abe;
 select lives_ok('select niji.close_translation((select id from niji.translations), ''done'')', 'One person closes it');
 set session authorization custodian_hara;
 select throws_ok('execute back', '42501', null, 'and it is over');
+reset session authorization;
+
+/* ---- a holder is told, and says, in pseudonyms of its own ---- */
+set session authorization loader_kato;
+prepare ours (text[]) as select niji.holder_pseudonyms('city-hospital', 'patient', $1);
+select throws_ok($$ execute ours (array['0110113719:0001']) $$, '42501', null, 'A loader is told nothing unless it acts for the holder');
+set session authorization governance_abe;
+select lives_ok($$ select niji.grant_holder('city-hospital', 'loader_kato') $$, 'Governance lets a loader act for a holder');
+select throws_ok($$ select niji.grant_holder('city-hospital', 'governance_abe') $$, '42501', null, 'but not itself');
+select niji.register_holder('other', 'other', 'insurer') \g /dev/null
+select niji.create_holder_domain('other') \g /dev/null
+reset session authorization;
+select niji.enrol('patient', '0110113719:7777') is not null as elsewhere \g /dev/null
+set session authorization loader_kato;
+select results_eq($$ execute ours (array['0110113719:0001', '０１１０１１３７１９：０００２', null, '0110113719:7777', '0110113719:8888']) $$,
+  $$ select array[in_hospital[1], in_hospital[2], null, null, null] from public.list $$, 'Then it is told the holder''s pseudonyms of who is in the holder''s data, and of nobody else');
+select is(public.state_of($$ select niji.holder_pseudonyms('other', 'patient', array['0110113719:0001']) $$), '42501', 'and those of no other holder');
+select is(public.state_of(format('select niji.pseudonym(null::niji.person, %s)', :domain)), 'ok', 'A null person is nobody');
+select is(public.state_of($$ select niji.find_person_by_pseudonym(in_hospital[1], 'city-hospital') from public.list $$), '42501', 'A loader does not find persons by pseudonyms');
+set session authorization consent_ito;
+select is((select niji.find_person_by_pseudonym(in_hospital[5], 'city-hospital') = niji.find_person('patient', '0110113719:0005') from public.list), true, 'A consent officer finds whom the holder means');
+select is(public.state_of($$ select niji.find_person_by_pseudonym(in_permit[5], 'city-hospital') from public.list $$), '22023', 'but not by a permit''s pseudonym');
+select is(public.state_of($$ select niji.find_person_by_pseudonym(in_hospital[5], 'other') from public.list $$), '22023', 'nor by that of another holder');
+reset session authorization;
+select niji.move_trail() \g /dev/null
+select is((select string_agg(header ->> 'action' || ' ' || (header ->> 'persons'), ', ' order by seq) from niji.trail where header ->> 'action' in ('holder_pseudonyms', 'find_person_by_pseudonym')),
+  'holder_pseudonyms 2, find_person_by_pseudonym 1', 'Both are in the record');
+set session authorization governance_abe;
+select lives_ok($$ select niji.revoke_holder('city-hospital', 'loader_kato') $$, 'It ends');
 reset session authorization;
 
 /* ---- renewals keep the domain, until it is erased ---- */
