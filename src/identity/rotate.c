@@ -95,7 +95,8 @@ typedef struct Rotation
 typedef struct Carried
 {
 	int			kind;
-	uint8		digest[DIGEST_LENGTH];	/* the new one; with kind the hash key */
+	int			period;			/* 0 where the table does not know of periods */
+	uint8		digest[DIGEST_LENGTH];	/* the new one; these three are the hash key */
 	ItemPointerData tid;
 } Carried;
 
@@ -108,6 +109,7 @@ typedef struct Columns
 	AttrNumber	generation;
 	AttrNumber	digest;
 	AttrNumber	person;
+	AttrNumber	period;			/* invalid if there is none */
 } Columns;
 
 /* ---- small things ---- */
@@ -188,7 +190,7 @@ identifier_columns(Oid relid)
 {
 	Columns		columns = {
 		get_attnum(relid, "kind"), get_attnum(relid, "generation"),
-		get_attnum(relid, "digest"), get_attnum(relid, "person")
+		get_attnum(relid, "digest"), get_attnum(relid, "person"), get_attnum(relid, "period")
 	};
 
 	if (columns.kind <= 0 || columns.generation <= 0 || columns.digest <= 0 || columns.person <= 0)
@@ -201,19 +203,36 @@ static int32
 person_of_digest(Relation heap, const Columns *columns, Snapshot snapshot, int generation,
 				 const Carried *carried)
 {
+	Oid			index_id = catalog_relation(carried->period == 0 ? "identifier_digest" : "identifier_later");
+	Relation	index = index_open(index_id, AccessShareLock);
 	char		value[VARHDRSZ + DIGEST_LENGTH];
-	ScanKeyData key[3];
+	ScanKeyData key[INDEX_MAX_KEYS];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		isnull;
 	int32		person = 0;
+	int			nkeys = IndexRelationGetNumberOfKeyAttributes(index);
 
 	SET_VARSIZE(value, sizeof(value));
 	memcpy(value + VARHDRSZ, carried->digest, DIGEST_LENGTH);
-	ScanKeyInit(&key[0], columns->kind, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(carried->kind));
-	ScanKeyInit(&key[1], columns->generation, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(generation));
-	ScanKeyInit(&key[2], columns->digest, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(value));
-	scan = systable_beginscan(heap, catalog_relation("identifier_digest"), true, snapshot, 3, key);
+	/* a btree wants its conditions in the order of its columns */
+	for (int i = 0; i < nkeys; i++)
+	{
+		AttrNumber	column = index->rd_index->indkey.values[i];
+
+		if (column == columns->digest)
+			ScanKeyInit(&key[i], column, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(value));
+		else if (column == columns->generation)
+			ScanKeyInit(&key[i], column, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(generation));
+		else if (column == columns->kind)
+			ScanKeyInit(&key[i], column, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(carried->kind));
+		else if (column == columns->period)
+			ScanKeyInit(&key[i], column, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(carried->period));
+		else
+			elog(ERROR, "an index of niji.identifier is not the one that niji made");
+	}
+	index_close(index, AccessShareLock);
+	scan = systable_beginscan(heap, index_id, true, snapshot, nkeys, key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		person = DatumGetInt32(heap_getattr(tuple, columns->person, RelationGetDescr(heap), &isnull));
@@ -326,6 +345,8 @@ gather(Rotation *rotation, Relation heap, const Columns *columns, Snapshot snaps
 			continue;
 		}
 		carried.kind = DatumGetInt32(slot_getattr(locked, columns->kind, &isnull));
+		if (AttributeNumberIsValid(columns->period))
+			carried.period = DatumGetInt16(slot_getattr(locked, columns->period, &isnull));
 		person = DatumGetInt32(slot_getattr(locked, columns->person, &isnull));
 		digest = DatumGetByteaPP(slot_getattr(locked, columns->digest, &isnull));
 		if (VARSIZE_ANY_EXHDR(digest) != DIGEST_LENGTH)
