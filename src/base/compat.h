@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "storage/proc.h"
@@ -95,6 +96,16 @@ niji_group_expressions(RangeTblEntry *rte)
 	return NIL;
 #endif
 }
+
+/*
+ * The columns that such an expression names may be those of a join, which
+ * elsewhere were replaced by those of its sides before expressions are simplified.
+ */
+#if PG_VERSION_NUM >= 180000
+#define niji_flatten_join_aliases(root, node) flatten_join_alias_vars(root, (root)->parse, node)
+#else
+#define niji_flatten_join_aliases(root, node) (node)
+#endif
 
 /* ---- a function that does not return: a prefix since 18 ---- */
 #if PG_VERSION_NUM < 180000

@@ -227,7 +227,7 @@ ungrouped(PlannerInfo *root, Node *node)
 	expressions = niji_group_expressions(rt_fetch(var->varno, root->parse->rtable));
 	if (var->varattno <= 0 || var->varattno > list_length(expressions))
 		return node;
-	return copyObject(list_nth(expressions, var->varattno - 1));
+	return niji_flatten_join_aliases(root, copyObject(list_nth(expressions, var->varattno - 1)));
 }
 
 /* the pseudonym inside its cast to text and behind its grouping, or the node itself */
