@@ -8,7 +8,7 @@
  *   pseudonym(p, d) = x                   p = make_probe(x, d)
  *   pseudonym(a, d) = pseudonym(b, d)     a = b
  *   pseudonym(p, d) = any (list)          p = any (make_probes(list, d))
- *   and <> as the NOT of the first two
+ *   and <> as the NOT of the first two, <> all (list) as that of the third
  *
  * x may be a text, or an expression of other relations.  All of these are
  * strict on both sides in the same arguments, so nulls stay what they were;
@@ -72,6 +72,8 @@ typedef struct Objects
 	Oid			person_eq_probe;
 	Oid			pseudonym_eq;
 	Oid			pseudonym_eq_text;
+	Oid			pseudonym_ne;
+	Oid			pseudonym_ne_text;
 } Objects;
 
 static Objects objects;
@@ -138,6 +140,8 @@ look_up(void)
 		return false;
 	o.pseudonym_eq = equality(PG_CATALOG_NAMESPACE, o.pseudonym, o.pseudonym);
 	o.pseudonym_eq_text = equality(PG_CATALOG_NAMESPACE, o.pseudonym, TEXTOID);
+	o.pseudonym_ne = get_negator(o.pseudonym_eq);
+	o.pseudonym_ne_text = get_negator(o.pseudonym_eq_text);
 	o.person_eq = equality(PG_CATALOG_NAMESPACE, o.person, o.person);
 	o.person_eq_probe = equality(niji, o.person, o.probe);
 	o.make_pseudonym = function("pseudonym", niji, 2, o.person, INT4OID);
@@ -434,15 +438,16 @@ pseudonym_any_support(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(any_operation(is_text ? objects.pseudonym_eq_text : objects.pseudonym_eq, left, array));
 }
 
-/* ---- = ANY ---- */
+/* ---- = ANY, and <> ALL, which is its NOT ---- */
 
 static inline bool
 is_any_of_pseudonyms(Node *node)
 {
 	ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
 
-	return IsA(node, ScalarArrayOpExpr) && op->useOr &&
-		(op->opno == objects.pseudonym_eq || op->opno == objects.pseudonym_eq_text);
+	return IsA(node, ScalarArrayOpExpr) &&
+		(op->useOr ? op->opno == objects.pseudonym_eq || op->opno == objects.pseudonym_eq_text
+		 : op->opno == objects.pseudonym_ne || op->opno == objects.pseudonym_ne_text);
 }
 
 static bool
@@ -468,8 +473,11 @@ replace_any(Node *node, void *context)
 	{
 		ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) node;
 		List	   *args = (List *) expression_tree_mutator((Node *) op->args, replace_any, context);
+		bool		is_text = op->opno == objects.pseudonym_eq_text || op->opno == objects.pseudonym_ne_text;
+		Node	   *any = call(is_text ? objects.any_text : objects.any, BOOLOID, args);
 
-		return call(op->opno == objects.pseudonym_eq ? objects.any : objects.any_text, BOOLOID, args);
+		/* where no person comes to light the planner makes <> ALL of it again */
+		return op->useOr ? any : (Node *) makeBoolExpr(NOT_EXPR, list_make1(any), -1);
 	}
 	return expression_tree_mutator(node, replace_any, context);
 }

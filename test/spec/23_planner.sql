@@ -2,7 +2,7 @@
 -- Queries are drawn from a grammar, the same ones in each run, and run through a permit's kind of views and over tables
 -- that hold the pseudonyms as text; then plans are looked at one by one.
 \set ECHO none
-select plan(58);
+select plan(64);
 
 create role planner_owner nologin;
 create role planner_analyst login;
@@ -112,7 +112,7 @@ begin
     return format(pick('(%s and %s)', '(%s or %s)', '(not %s and %s)', '(not (%s or %s))', '((%s) is not true or %s)'),
                   condition(x, depth - 1), condition(x, depth - 1));
   end if;
-  case floor(random() * 24)::int
+  case floor(random() * 26)::int
     when 0 then return format('%s.pid = %s', x, constant(false));
     when 1 then return format('%s = %s.pid', constant(true), x);
     when 2 then return format('%s.pid <> %s', x, constant(random() < 0.5));
@@ -121,6 +121,8 @@ begin
     when 5 then return format('%s.pid in (%s, %s)', x, constant(true), constant(true));
     when 6 then return format('%s.pid not in (%s, %s)', x, constant(false), constant(false));
     when 7 then return format('%s.pid = any (array[%s, %s, %s]::text[])', x, constant(true), constant(true), constant(true));
+    when 24 then return format('%s.pid <> all (array[%s, %s]::niji.pseudonym[]::text[])', x, constant(false), constant(false));
+    when 25 then return format('not (%s.pid = any (array[%s, %s]::text[]))', x, constant(true), constant(true));
     when 8 then return format('%s.pid <> all (array[%s, %s]::text[])', x, constant(true), constant(true));
     when 9 then return format('%s.pid in (select pid from S.patient where birth %% %s = 0)', x, 2 + floor(random() * 4)::int);
     when 10 then return format('%s.pid not in (select pid from S.lab where v < %s)', x, 10 + floor(random() * 40)::int);
@@ -176,6 +178,8 @@ begin
     when 5 then return format('select count(*), count(distinct %s.pid) filter (where %s) %s group by %s.pid', y, condition(x, 0), tail, x);
     when 6 then return format('select distinct %s.pid %s', x, tail);
     when 7 then return format('select distinct a.pid, b.pid %s', tail);
+    when 24 then return format('%s.pid <> all (array[%s, %s]::niji.pseudonym[]::text[])', x, constant(false), constant(false));
+    when 25 then return format('not (%s.pid = any (array[%s, %s]::text[]))', x, constant(true), constant(true));
     when 8 then return format('select distinct %s.pid, exists (select from S.patient e where e.pid = %s.pid group by e.pid) %s', x, y, tail);
     when 9 then return format('select %s.pid, b.pid as q, count(*) over (partition by %s.pid), dense_rank() over (partition by %s.pid order by %s.pid) %s', x, x, x, y, tail);
     when 10 then return format('select %s.pid %s %s select pid from S.stay', x, tail, pick('union', 'union all', 'intersect', 'except'));
@@ -240,6 +244,8 @@ end $$;
 -- what is tested in the end is done as the analyst: through views, under policies, with rights by column
 set session authorization planner_analyst;
 set jit = off;
+select pid as one from plain.lab where v = 7 \gset
+select pid as two from plain.lab where v = 9 \gset
 select wrong, failed, empty, example from public.differences(0.23, 1000) \gset
 select is(:wrong, 0, 'a thousand queries of joins, lists, sub-queries and groups answer as with keys of text') || coalesce(e'\n' || diag(nullif(:'example', '')), '');
 select is(:failed, 0, 'none of them fails');
@@ -247,6 +253,14 @@ select cmp_ok(:empty, '<', 350, 'and most of them find something');
 select wrong, failed, empty, example from public.differences(0.24, 12, 'set_config(''parallel_setup_cost'', ''0'', true), set_config(''parallel_tuple_cost'', ''0'', true), '
   'set_config(''min_parallel_table_scan_size'', ''0'', true), set_config(''max_parallel_workers_per_gather'', ''1'', true)') \gset
 select is(:wrong, 0, 'a dozen with parallel workers too') || coalesce(e'\n' || diag(nullif(:'example', '')), '');
+
+-- ---- lists that are negated ----
+select alike(plan_of(format('select v from p23.lab where pid not in (%L, %L)', :'one', :'two')), '%NOT (person %', 'NOT IN compares persons');
+select alike(plan_of(format('select v from p23.lab where pid <> all (array[%L, %L, null]::text[])', :'one', 'nonsense')), '%NOT (person %', 'so does <> ALL, with rubbish and nulls');
+select alike(plan_of(format('select l.t from p23.list l where l.pid not in (%L, %L)', :'one', :'two')), '%(pid <> ALL (%', 'for a column of pseudonyms it stays what it was');
+select is((select count(*) from p23.lab where pid not in (:'one', :'two')), (select count(*) from plain.lab where pid not in (:'one', :'two')), 'NOT IN leaves out the rows of both, and those of nobody');
+select is((select count(*) from p23.lab where pid <> all (array[:'one', null]::niji.pseudonym[])), 0::bigint, 'with a null in the list nothing is sure');
+select is((select count(*) from p23.lab where pid <> all ('{}'::text[])), (select count(*) from plain.lab), 'and all are outside of an empty list');
 
 -- ---- grouping is by person ----
 select matches(verbose_plan_of('select pid, count(*) from p23.lab group by pid'), 'Group Key: lab.person', 'GROUP BY pid groups by person');
