@@ -7,7 +7,6 @@
  *
  *   GROUP BY pseudonym(p, d)			GROUP BY p
  *   SELECT DISTINCT pseudonym(p, d), x	the same, with p and x as its keys
- *   PARTITION BY pseudonym(p, d)		PARTITION BY p
  *   count(DISTINCT pseudonym(p, d))	count(DISTINCT p)
  *
  * which compares and keeps 4 bytes a row, and encrypts once for each group that
@@ -17,6 +16,15 @@
  * user can name it, and only the equality, order and hash of persons meet it.
  * Everything that was written with the pseudonym (the result, ORDER BY, HAVING,
  * min and max, functions of one's own) still gets the pseudonym.
+ *
+ * Groups are kept in a hash table, under a seed that each process draws for
+ * itself: in the order of persons, or of a hash that everybody can compute,
+ * they would leave in the same order under two permits, and tell which
+ * pseudonyms are of one person.  For this there is an equality of its own,
+ * niji.==, which has a hash and no order.  Where a hash table cannot be used
+ * (an aggregate is ordered or DISTINCT, another key has no hash) the pseudonyms
+ * are grouped by, as they were written; and so are the partitions of window
+ * functions, which are always sorted.
  *
  * Left as they are: grouping sets, which make nulls of their keys; DISTINCT ON,
  * which is tied to ORDER BY; DISTINCT beside aggregates, window functions or
@@ -39,10 +47,13 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "common/hashfn.h"
 #include "catalog/pg_type.h"
+#include "catalog/pg_aggregate.h"
 #include "fmgr.h"
 #include "identity/grouping.h"
 #include "identity/planner.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
@@ -57,6 +68,7 @@ static uint64 markers = 0;
 
 PG_FUNCTION_INFO_V1(group_by_person);
 PG_FUNCTION_INFO_V1(group_by_person_support);
+PG_FUNCTION_INFO_V1(person_group_hash);
 
 /* ---- marking, in the planner's hook ---- */
 
@@ -93,17 +105,12 @@ counts_walker(Node *node, void *context)
 static bool
 is_concerned(Query *query)
 {
-	ListCell   *cell;
-
 	if (query->commandType != CMD_SELECT || query->groupingSets != NIL || query->setOperations != NULL ||
 		query->jointree == NULL)
 		return false;
 	if (has_pseudonym(query->groupClause, query->targetList) ||
 		(!query->hasDistinctOn && has_pseudonym(query->distinctClause, query->targetList)))
 		return true;
-	foreach(cell, query->windowClause)
-		if (has_pseudonym(lfirst_node(WindowClause, cell)->partitionClause, query->targetList))
-			return true;
 	return query->hasAggs && (counts_walker((Node *) query->targetList, NULL) ||
 							  counts_walker(query->havingQual, NULL));
 }
@@ -154,8 +161,9 @@ person_behind(PlannerInfo *root, Node *node)
 	return NULL;
 }
 
+/* of an argument of count(DISTINCT), which is sorted and shows no order */
 static SortGroupClause *
-clause_of_persons(Index reference, Oid type)
+sorted_persons(Index reference, Oid type)
 {
 	SortGroupClause *clause = makeNode(SortGroupClause);
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR);
@@ -166,6 +174,44 @@ clause_of_persons(Index reference, Oid type)
 	clause->nulls_first = false;
 	clause->hashable = true;
 	return clause;
+}
+
+/* of GROUP BY: hashed, never sorted */
+static SortGroupClause *
+hashed_persons(Index reference)
+{
+	SortGroupClause *clause = makeNode(SortGroupClause);
+
+	clause->tleSortGroupRef = reference;
+	clause->eqop = planner_group_equality();
+	clause->sortop = InvalidOid;
+	clause->nulls_first = false;
+	clause->hashable = true;
+	return clause;
+}
+
+/* aggregates that take their input in an order: such a grouping is sorted */
+static bool
+ordered_walker(Node *node, void *context)
+{
+	if (node == NULL || IsA(node, Query))
+		return false;
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0 &&
+		(((Aggref *) node)->aggorder != NIL || ((Aggref *) node)->aggdistinct != NIL ||
+		 AGGKIND_IS_ORDERED_SET(((Aggref *) node)->aggkind)))
+		return true;
+	return expression_tree_walker(node, ordered_walker, context);
+}
+
+static bool
+can_be_hashed(Query *query, List *clauses)
+{
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+		if (!lfirst_node(SortGroupClause, cell)->hashable)
+			return false;
+	return !ordered_walker((Node *) query->targetList, NULL) && !ordered_walker(query->havingQual, NULL);
 }
 
 /* the reference of the target list's person, which is added when it is not there */
@@ -202,7 +248,7 @@ by_persons(PlannerInfo *root, List *clauses)
 		Node	   *person = person_behind(root, get_sortgroupclause_expr(clause, root->parse->targetList));
 
 		if (person)
-			clause = clause_of_persons(reference_to(root->parse, person), exprType(person));
+			clause = hashed_persons(reference_to(root->parse, person));
 		result = lappend(result, clause);
 	}
 	return result;
@@ -215,7 +261,7 @@ group_instead_of_distinct(PlannerInfo *root)
 	Query	   *query = root->parse;
 	ListCell   *cell;
 
-	if (query->distinctClause == NIL || query->hasDistinctOn || query->groupClause != NIL ||
+	if (query->distinctClause == NIL || query->hasDistinctOn || !can_be_hashed(query, query->distinctClause) || query->groupClause != NIL ||
 		query->havingQual != NULL || query->hasAggs || query->hasWindowFuncs || query->hasTargetSRFs ||
 		contain_volatile_functions((Node *) query->targetList) ||
 		contain_subplans((Node *) query->targetList))
@@ -248,7 +294,7 @@ counts_mutator(Node *node, void *context)
 			argument = linitial_node(TargetEntry, count->args);
 			argument->expr = (Expr *) copyObject(person);
 			count->aggargtypes = list_make1_oid(exprType(person));
-			count->aggdistinct = list_make1(clause_of_persons(argument->ressortgroupref, exprType(person)));
+			count->aggdistinct = list_make1(sorted_persons(argument->ressortgroupref, exprType(person)));
 			return (Node *) count;
 		}
 	}
@@ -259,18 +305,12 @@ static void
 group_by_persons(PlannerInfo *root)
 {
 	Query	   *query = root->parse;
-	ListCell   *cell;
 
 	if (query->commandType != CMD_SELECT || query->groupingSets != NIL || query->setOperations != NULL)
 		return;
 	group_instead_of_distinct(root);
-	query->groupClause = by_persons(root, query->groupClause);
-	foreach(cell, query->windowClause)
-	{
-		WindowClause *window = lfirst_node(WindowClause, cell);
-
-		window->partitionClause = by_persons(root, window->partitionClause);
-	}
+	if (can_be_hashed(query, query->groupClause))
+		query->groupClause = by_persons(root, query->groupClause);
 	if (query->hasAggs)
 	{
 		query->targetList = (List *) counts_mutator((Node *) query->targetList, root);
@@ -311,4 +351,22 @@ Datum
 group_by_person(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
+}
+
+/* niji.person_group_hash(person): under a seed of this process */
+Datum
+person_group_hash(PG_FUNCTION_ARGS)
+{
+	static uint64 seed = 0;
+	static int	pid = 0;
+
+	if (unlikely(pid != MyProcPid))
+	{
+		if (!pg_strong_random(&seed, sizeof(seed)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		pid = MyProcPid;
+	}
+	return UInt32GetDatum((uint32) DatumGetUInt64(hash_uint32_extended(PG_GETARG_INT32(0), seed)));
 }

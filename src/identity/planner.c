@@ -70,6 +70,7 @@ typedef struct Objects
 	Oid			group_by_person;
 	Oid			person_eq;		/* operators */
 	Oid			person_eq_probe;
+	Oid			person_group_eq;
 	Oid			pseudonym_eq;
 	Oid			pseudonym_eq_text;
 	Oid			pseudonym_ne;
@@ -105,9 +106,9 @@ function(const char *name, Oid schema, int nargs, Oid a, Oid b)
 }
 
 static Oid
-equality(Oid schema, Oid left, Oid right)
+equality(const char *name, Oid schema, Oid left, Oid right)
 {
-	return GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum("="),
+	return GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(name),
 						   ObjectIdGetDatum(left), ObjectIdGetDatum(right), ObjectIdGetDatum(schema));
 }
 
@@ -138,12 +139,13 @@ look_up(void)
 	o.probe = catalog_type("probe");
 	if (!OidIsValid(o.person) || !OidIsValid(o.pseudonym) || !OidIsValid(o.probe))
 		return false;
-	o.pseudonym_eq = equality(PG_CATALOG_NAMESPACE, o.pseudonym, o.pseudonym);
-	o.pseudonym_eq_text = equality(PG_CATALOG_NAMESPACE, o.pseudonym, TEXTOID);
+	o.pseudonym_eq = equality("=", PG_CATALOG_NAMESPACE, o.pseudonym, o.pseudonym);
+	o.pseudonym_eq_text = equality("=", PG_CATALOG_NAMESPACE, o.pseudonym, TEXTOID);
 	o.pseudonym_ne = get_negator(o.pseudonym_eq);
 	o.pseudonym_ne_text = get_negator(o.pseudonym_eq_text);
-	o.person_eq = equality(PG_CATALOG_NAMESPACE, o.person, o.person);
-	o.person_eq_probe = equality(niji, o.person, o.probe);
+	o.person_eq = equality("=", PG_CATALOG_NAMESPACE, o.person, o.person);
+	o.person_eq_probe = equality("=", niji, o.person, o.probe);
+	o.person_group_eq = equality("==", niji, o.person, o.person);
 	o.make_pseudonym = function("pseudonym", niji, 2, o.person, INT4OID);
 	o.pseudonym_text = function("pseudonym_text", niji, 1, o.pseudonym, InvalidOid);
 	o.text_pseudonym = function("text_pseudonym", niji, 1, TEXTOID, InvalidOid);
@@ -155,7 +157,7 @@ look_up(void)
 	o.any_text = function("pseudonym_any_text", niji, 2, o.pseudonym, TEXTARRAYOID);
 	o.group_by_person = function("group_by_person", niji, 1, INTERNALOID, InvalidOid);
 	if (!OidIsValid(o.pseudonym_eq) || !OidIsValid(o.pseudonym_eq_text) ||
-		!OidIsValid(o.person_eq) || !OidIsValid(o.person_eq_probe) ||
+		!OidIsValid(o.person_eq) || !OidIsValid(o.person_eq_probe) || !OidIsValid(o.person_group_eq) ||
 		!OidIsValid(o.make_pseudonym) || !OidIsValid(o.pseudonym_text) ||
 		!OidIsValid(o.text_pseudonym) || !OidIsValid(o.make_probe) ||
 		!OidIsValid(o.make_probe_text) || !OidIsValid(o.make_probes) ||
@@ -488,6 +490,12 @@ Oid
 planner_pseudonym_type(void)
 {
 	return objects.pseudonym;
+}
+
+Oid
+planner_group_equality(void)
+{
+	return objects.person_group_eq;
 }
 
 Node *

@@ -10,6 +10,9 @@
 /* the type niji.pseudonym; only after the hook has found niji in this database */
 extern Oid	planner_pseudonym_type(void);
 
+/* niji.==, equality of persons for hash tables of groups */
+extern Oid	planner_group_equality(void);
+
 /* what is grouped, when the node is niji.pseudonym(person, constant domain), behind its grouping; else NULL */
 extern Node *planner_person_behind(PlannerInfo *root, Node *node);
 
