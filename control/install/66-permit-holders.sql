@@ -118,7 +118,7 @@ begin
 end
 $$;
 comment on function @extschema@.grant_holder(text, regrole) is
-  'Lets a loader act for a holder: be told the holder''s own pseudonyms of persons in the holder''s data. Errors: 42704, 42501 oneself. Duty: governance; recorded.';
+  'Lets a loader act for a holder: be told the holder''s own pseudonyms of persons in the holder''s files. Errors: 42704, 42501 oneself. Duty: governance; recorded.';
 
 create function @extschema@.revoke_holder(holder text, role regrole) returns void
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -148,29 +148,22 @@ end
 $$;
 comment on function @extschema@.require_holder(integer) is 'Raises 42501 unless the session''s user acts for the holder. Internal.';
 
-/* persons of a list who are in the holder's data */
+create table @extschema@.holder_person (
+  person @extschema@.person not null,
+  holder integer not null references @extschema@.holder,
+  primary key (person, holder)
+);
+comment on table @extschema@.holder_person is
+  'Who was in the files of a holder that has a pseudonym domain; niji.load_dataset() adds to it.';
+select pg_catalog.pg_extension_config_dump('@extschema@.holder_person', '');
+
 create function @extschema@.held_persons(holder integer, persons @extschema@.person[]) returns @extschema@.person[]
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-declare
-  d niji.dataset;
-  c name;
-  found_here niji.person[];
-  result niji.person[] := '{}';
-begin
-  for d in select * from niji.dataset x where x.person_columns <> '{}' and (x.holder = held_persons.holder or x.holder_column is not null) loop
-    continue when not exists (select from pg_catalog.pg_class k where k.oid = d.relation);
-    foreach c in array d.person_columns loop
-      execute format('select array_agg(distinct u.p) from unnest($1) as u (p) where exists (select from %s t where t.%I = u.p%s)', d.relation, c,
-                     case when d.holder_column is not null then format(' and t.%I = $2', d.holder_column) else '' end)
-        into found_here using persons, holder;
-      result := result || found_here;
-    end loop;
-  end loop;
-  return result;
-end
+  select array(select x.person from niji.holder_person x
+                where x.holder = held_persons.holder and x.person in (select u from unnest(persons) u))
 $$;
-comment on function @extschema@.held_persons(integer, @extschema@.person[]) is 'Those of a list of persons who are in the data of a holder. Internal.';
+comment on function @extschema@.held_persons(integer, @extschema@.person[]) is 'Those of a list of persons who were in files of a holder. Internal.';
 
 create function @extschema@.known_persons(kind text, identifiers text[]) returns @extschema@.person[]
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
@@ -209,7 +202,7 @@ begin
 end
 $$;
 comment on function @extschema@.holder_pseudonyms(text, text, text[]) is
-  'What a holder calls its persons: the pseudonyms in the holder''s own domain, in order, for a loader who acts for the holder (niji.grant_holder); null for who is not in the holder''s data. Enrols nobody. The entry that says so is on disk before the answer. Errors: 42501, 42704 no such holder, 22023 no such kind, 22P02 a malformed identifier, 55000 the holder has no domain. Duty: loader.';
+  'What a holder calls its persons: the pseudonyms in the holder''s own domain, in order, for a loader who acts for the holder (niji.grant_holder); null for who was in no file that was loaded for the holder since it has a domain. Enrols nobody. The entry that says so is on disk before the answer. Errors: 42501, 42704 no such holder, 22023 no such kind, 22P02 a malformed identifier, 55000 the holder has no domain. Duty: loader.';
 
 create function @extschema@.find_person_by_pseudonym(pseudonym @extschema@.pseudonym, holder text) returns @extschema@.person
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp

@@ -302,6 +302,11 @@ begin
     end loop;
   end loop;
 
+  -- whom the holder may name in pseudonyms of its own
+  insert into niji.holder_person (person, holder)
+    select distinct p.person, x.holder from pg_temp.niji_load_person p, niji.holder_domain x where x.holder = target.holder
+    on conflict do nothing;
+
   drop table pg_temp.niji_load;
   drop table pg_temp.niji_load_person;
   drop table pg_temp.niji_load_surrogate;

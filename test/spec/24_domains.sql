@@ -84,6 +84,11 @@ select niji.register_holder('other', 'other', 'insurer') \g /dev/null
 select niji.create_holder_domain('other') \g /dev/null
 reset session authorization;
 select niji.enrol('patient', '0110113719:7777') is not null as elsewhere \g /dev/null
+create schema stage authorization loader_kato;
+set session authorization loader_kato;
+create table stage.diagnosis as select '0110113719:' || to_char(n, 'FM0000') as identifier, 'patient' as identifier_kind, 'E119' as disease, date '2025-02-02' as since from generate_series(1, 5) n;
+select niji.load_dataset('diagnosis', 'stage.diagnosis') \g /dev/null
+reset session authorization;
 set session authorization loader_kato;
 select results_eq($$ execute ours (array['0110113719:0001', '０１１０１１３７１９：０００２', null, '0110113719:7777', '0110113719:8888']) $$,
   $$ select array[in_hospital[1], in_hospital[2], null, null, null] from public.list $$, 'Then it is told the holder''s pseudonyms of who is in the holder''s data, and of nobody else');
