@@ -17,12 +17,15 @@ create function @extschema@.person_send(@extschema@.person) returns bytea
 language c stable strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.person_send(@extschema@.person) is 'Binary output; refused as person_out is.';
 
+-- a category of its own with physicians, records and households, in which an untyped literal is a person
 create type @extschema@.person (
   input = @extschema@.person_in,
   output = @extschema@.person_out,
   receive = @extschema@.person_recv,
   send = @extschema@.person_send,
-  like = pg_catalog.int4
+  like = pg_catalog.int4,
+  category = 'n',
+  preferred = true
 );
 comment on type @extschema@.person is
   'A person inside the warehouse: a number without meaning, 4 bytes. Analysts neither enter nor see one; they see a niji.pseudonym.';

@@ -23,7 +23,7 @@ begin
                     comment on function @extschema@.%1$I_out(@extschema@.%1$I) is ''Output. Refused to everyone but superusers.'';
                     comment on function @extschema@.%1$I_recv(internal) is ''Binary input; refused as input is.'';
                     comment on function @extschema@.%1$I_send(@extschema@.%1$I) is ''Binary output; refused as output is.''', t.name);
-    execute format('create type @extschema@.%1$I (input = @extschema@.%1$s_in, output = @extschema@.%1$s_out, receive = @extschema@.%1$s_recv, send = @extschema@.%1$s_send, like = pg_catalog.int8)', t.name);
+    execute format('create type @extschema@.%1$I (input = @extschema@.%1$s_in, output = @extschema@.%1$s_out, receive = @extschema@.%1$s_recv, send = @extschema@.%1$s_send, like = pg_catalog.int8, category = ''n'')', t.name);
     execute format('comment on type @extschema@.%1$I is %2$L', t.name,
                    t.what || ' inside the warehouse: a number without meaning, 8 bytes. Analysts see a niji.pseudonym of its class.');
     execute format('revoke all on type @extschema@.%I from public', t.name);

@@ -42,10 +42,11 @@ begin
        where r.end_seq is null or not r.persons_known
       union all
       -- by two custodians, not by a reader
-      select q.permit, null, case when q.used_at is not null then 're-identified' else 'possibly re-identified' end,
+      select null, q.permit, null, case when q.used_at is not null then 're-identified' else 'possibly re-identified' end,
              coalesce(q.used_at, q.approved_at)
         from niji.reidentified i join niji.reidentification q on q.id = i.reidentification
-       where i.person = who_used.person
+       where exists (select from niji.person_spans(who_used.person) s
+                      where s.number = i.person and coalesce(q.used_at, q.approved_at) >= s.from_at and coalesce(q.used_at, q.approved_at) < s.until_at)
     )
     select m.code::text, m.title::text, m.purpose::text, a.name::text, d.name::text, u.kind,
            min(u.at), max(u.at), count(*)
