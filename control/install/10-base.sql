@@ -60,7 +60,7 @@ comment on view @extschema@.duties is 'Roles and their duties; in_force is false
  */
 create table @extschema@.duty_right (
   duty text not null references @extschema@.duty,
-  kind text not null check (kind in ('function', 'select', 'type')),
+  kind text not null check (kind in ('function', 'select')),
   object text not null,
   primary key (duty, kind, object)
 );
@@ -88,8 +88,6 @@ begin
   for r in select x.kind, x.object from niji.duty_right x where x.duty = grant_duty.duty loop
     if r.kind = 'function' then
       execute format('grant execute on routine niji.%s to %I', r.object, name);
-    elsif r.kind = 'type' then
-      execute format('grant usage on type niji.%I to %I', r.object, name);
     else
       execute format('grant select on niji.%I to %I', r.object, name);
     end if;
@@ -124,8 +122,6 @@ begin
   loop
     if r.kind = 'function' then
       execute format('revoke execute on routine niji.%s from %I', r.object, name);
-    elsif r.kind = 'type' then
-      execute format('revoke usage on type niji.%I from %I', r.object, name);
     else
       execute format('revoke select on niji.%I from %I', r.object, name);
     end if;

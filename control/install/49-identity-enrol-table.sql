@@ -30,13 +30,29 @@ create view @extschema@.enrol_progress as
 comment on view @extschema@.enrol_progress is
   'How far calls of niji.enrol_table() have come. state: running, done, stopped (by an error: reason), interrupted (its session ended: call it again). persons: rows that were given one; malformed: rows whose identifier breaks a rule; blocks of the staging table.';
 
-create function @extschema@.enrol_run_begin(relation regclass, kind text, source text, blocks bigint) returns bigint
-language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+/* a loader may not use the type, so the column of persons is made here */
+create function @extschema@.enrol_run_begin(relation regclass, person_column name, kind text, source text, blocks bigint) returns bigint
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s'
 as $$
 declare
   result bigint;
+  c pg_catalog.pg_class;
 begin
   perform niji.require_duty('loader', 'enrol persons');
+  select * into c from pg_catalog.pg_class x where x.oid = relation;
+  if not pg_has_role(session_user, c.relowner, 'usage') then
+    raise exception using errcode = '42501', message = format('permission denied to enrol the rows of %s', relation),
+      detail = 'It has to be a table of your own.';
+  end if;
+  if exists (select from niji.dataset d where d.relation = enrol_run_begin.relation) then
+    raise exception using errcode = '55000', message = format('%s is a dataset', relation), hint = 'Datasets are filled by niji.load_dataset().';
+  end if;
+  if not exists (select from pg_catalog.pg_attribute a where a.attrelid = relation and a.attname = person_column and a.attnum > 0 and not a.attisdropped) then
+    execute format('alter table only %s add column %I niji.person', relation, person_column);
+  elsif not exists (select from pg_catalog.pg_attribute a where a.attrelid = relation and a.attname = person_column and a.atttypid = 'niji.person'::regtype) then
+    raise exception using errcode = '42804', message = format('column "%s" of %s is not of type niji.person', person_column, relation),
+      hint = 'Name a column that is not there: it is added.';
+  end if;
   if not exists (select from niji.identifier_kind k where k.kind = enrol_run_begin.kind) then
     raise exception using errcode = '22023', message = 'there is no such kind of identifier', hint = 'Kinds are in niji.identifier_kind.';
   end if;
@@ -47,7 +63,7 @@ begin
   return result;
 end
 $$;
-comment on function @extschema@.enrol_run_begin(regclass, text, text, bigint) is 'Begins a run. For niji.enrol_table().';
+comment on function @extschema@.enrol_run_begin(regclass, name, text, text, bigint) is 'Begins a run, and adds the column of persons if it is not there. Errors: 42501 not the caller''s own table, 55000 a dataset, 42804 a column of another type, 22023 no such kind. For niji.enrol_table().';
 
 create function @extschema@.enrol_run_step(run bigint, identifiers text[], max_new numeric, done bigint,
   out persons @extschema@.person[], out rules text[]) returns record
@@ -137,7 +153,7 @@ begin
       hint = 'Name the partitions one by one.';
   end if;
   blocks := pg_catalog.pg_relation_size(relation) / pg_catalog.current_setting('block_size')::bigint;
-  run := niji.enrol_run_begin(relation, kind, source, blocks);
+  run := niji.enrol_run_begin(relation, person_column, kind, source, blocks);
   commit;
   while block < blocks loop
     from_place := pg_catalog.format('(%s,0)', block)::pg_catalog.tid;
@@ -180,11 +196,10 @@ begin
 end
 $$;
 comment on procedure @extschema@.enrol_table(regclass, name, name, text, text, integer, numeric, name, bigint, bigint, bigint) is
-  'Fills the column of persons of a staging table of the caller''s own from its column of identifiers, for rows that have no person yet, committing each batch: call it again after an error or a crash, and it goes on. A malformed identifier gets no person, and its rule goes into rule_column, if one is named (source_reason, say, so that niji.load_dataset() puts the row into quarantine; rows that have one are left alone). max_new limits the new persons of each batch as in niji.enrol_batch(). Gives rows with a person, new persons, malformed rows; niji.enrol_progress shows where it stands. Not within a transaction block. Duty: loader; recorded in the trail.';
+  'Fills the column of persons of a staging table of the caller''s own, which is added if it is not there, from its column of identifiers, for rows that have no person yet, committing each batch: call it again after an error or a crash, and it goes on. A malformed identifier gets no person, and its rule goes into rule_column, if one is named (source_reason, say, so that niji.load_dataset() puts the row into quarantine; rows that have one are left alone). max_new limits the new persons of each batch as in niji.enrol_batch(). Gives rows with a person, new persons, malformed rows; niji.enrol_progress shows where it stands. Not within a transaction block. Duty: loader; recorded in the trail.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
-  ('loader', 'type', 'person'),
-  ('loader', 'function', 'enrol_run_begin(regclass, text, text, bigint)'),
+  ('loader', 'function', 'enrol_run_begin(regclass, name, text, text, bigint)'),
   ('loader', 'function', 'enrol_run_step(bigint, text[], numeric, bigint)'),
   ('loader', 'function', 'enrol_run_end(bigint, text, text)'),
   ('loader', 'function', 'enrol_table(regclass, name, name, text, text, integer, numeric, name, bigint, bigint, bigint)'),

@@ -1,5 +1,5 @@
 -- Linkage: links with times, crosswalks, conflicts, enrolling a table, as sentences.
-select plan(50);
+select plan(54);
 
 create role a_loader login;
 create role an_officer login;
@@ -90,9 +90,11 @@ select throws_ok($$select niji.resolve_conflict(1000, 'x')$$, '42704', null, 'Wh
 
 -- ---- a whole table ----
 set session authorization a_loader;
-create table staging.visit (id int, number text, person niji.person, why text);
-insert into staging.visit select i, case when i % 1000 = 0 then 'bad' when i % 777 <> 0 then '0110113719:v' || i % 9000 end, null, null from generate_series(1, 20000) i;
+select throws_ok('create table staging.kept (person niji.person)', '42501', null, 'A loader makes no column of persons');
+create table staging.visit (id int, number text, why text);
+insert into staging.visit select i, case when i % 1000 = 0 then 'bad' when i % 777 <> 0 then '0110113719:v' || i % 9000 end, null from generate_series(1, 20000) i;
 call niji.enrol_table('staging.visit', 'number', 'person', 'patient', 'visits', batch_size => 3000, rule_column => 'why') \g /dev/null
+select is((select format_type(atttypid, null) from pg_attribute where attrelid = 'staging.visit'::regclass and attname = 'person'), 'niji.person', 'enrol_table adds it');
 select is((select array_agg(c order by w) from (select coalesce(why, 'none') as w, count(*) as c from staging.visit where person is null group by 1) x), array[25, 20]::bigint[], 'Each row of a table is given its person, but those without an identifier and those that are malformed');
 select is((select count(distinct number) from staging.visit where person is not null), (select count(distinct (number, person)) from staging.visit where person is not null), 'One number is one person');
 select is((select state || ' ' || persons || ' ' || malformed from niji.enrol_progress), 'done 19955 20', 'Progress can be seen');
@@ -107,6 +109,10 @@ select is((select state || ' ' || reason from niji.enrol_progress order by id de
 set session authorization an_analyst;
 select throws_ok($$select * from niji.enrol_progress$$, '42501', null, 'Others do not see it');
 select throws_ok($$call niji.enrol_table('staging.visit', 'number', 'person', 'patient')$$, '42501', null, 'nor call it');
+set session authorization a_loader;
+select throws_ok($$select niji.enrol_run_begin('niji.identifier', 'person', 'patient', null, 1)$$, '42501', null, 'Nor does it touch a table that is not the loader''s own');
+create table staging.wrong (number text, person int);
+select throws_ok($$select niji.enrol_run_begin('staging.wrong', 'person', 'patient', null, 1)$$, '42804', null, 'nor a column of another type');
 reset session authorization;
 select is((select count(*) from niji.identifier i where i::text ~ '110113719'), 0::bigint, 'No identifier is stored');
 

@@ -158,7 +158,7 @@ select attack.add('pseudonyms of one''s own persons', 'owner_hata', $q$
 42501 | select n from bridge.own where person operator(niji.=) any (select niji.make_probe(pid, {d}) from attack.list17)
 42501 | select count(*) from bridge.own where not (niji.pseudonym(person, {foreign}) = '{mine}')
 42501 | select min(niji.pseudonym(person, {d})) from bridge.own
-42501 | select count(distinct niji.pseudonym(person, {d})) from bridge.own
+00000 | select count(distinct niji.pseudonym(person, {d})) from bridge.own
 42501 | select n from bridge.own order by niji.pseudonym(person, {d})
 42501 | select count(*) from bridge.own group by niji.pseudonym(person, {d})
 42501 | select row_number() over (order by niji.pseudonym(person, {d})) from bridge.own
