@@ -2,18 +2,19 @@
 
 create table @extschema@.identity_conflict (
   id bigint generated always as identity primary key,
-  what text not null check (what in ('crosswalk')),
+  what text not null check (what in ('crosswalk', 'birth_or_sex')),
   kind integer not null,
   other_kind integer,
   person @extschema@.person not null,
-  other_person @extschema@.person not null,
+  other_person @extschema@.person,
   source text,
   times bigint not null default 1,
   found_at timestamptz not null default pg_catalog.clock_timestamp(),
   found_by name not null default session_user,
   resolved_at timestamptz,
   resolved_by name,
-  note text
+  note text,
+  check (what <> 'crosswalk' or other_person is not null)
 );
 create unique index identity_conflict_open on @extschema@.identity_conflict (what, kind, coalesce(other_kind, 0), person, other_person)
   where resolved_at is null;
@@ -29,7 +30,7 @@ create view @extschema@.identity_conflicts as
     join @extschema@.identifier_kind k on k.id = c.kind
     left join @extschema@.identifier_kind o on o.id = c.other_kind;
 comment on view @extschema@.identity_conflicts is
-  'Where sources disagree about who is whom (名寄せの不一致), without persons or identifiers; niji.conflict_persons() gives custodians the persons. what: crosswalk (two identifiers that a crosswalk ties together are known as two persons).';
+  'Where sources disagree about who is whom (名寄せの不一致), without persons or identifiers; niji.conflict_persons() gives custodians the persons. what: crosswalk (two identifiers that a crosswalk ties together are known as two persons), birth_or_sex (an insured number came with another month of birth or sex than the first time).';
 
 create function @extschema@.conflict_persons(conflict bigint, out person @extschema@.person, out other_person @extschema@.person) returns record
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -46,7 +47,7 @@ begin
 end
 $$;
 comment on function @extschema@.conflict_persons(bigint) is
-  'The two persons of a conflict of niji.identity_conflicts, as they are now: the same one when they were merged. Errors: 42704 no such conflict. Duty: custodian; recorded in the trail.';
+  'The two persons of a conflict of niji.identity_conflicts, as they are now: the same one when they were merged; of birth_or_sex the one whose the identifier was when it was found. Errors: 42704 no such conflict. Duty: custodian; recorded in the trail.';
 
 create function @extschema@.resolve_conflict(conflict bigint, note text) returns void
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp

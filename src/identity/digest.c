@@ -10,8 +10,17 @@
  * niji.master_key, "digest").  Since a generation wraps the one before, stored
  * digests can be carried to a new key without the identifiers.
  *
- * A backend keeps one keyed HMAC per generation, as long as the keys are not
- * read anew and the salt is the one that it was made with.
+ * Beside a digest there may be the tag of an attribute (see attribute.c):
+ *
+ *   tag 1 = first 4 bytes of HMAC-SHA-256(C1, "niji attribute v1" ‖ digest 1 ‖ attribute)
+ *   tag g = first 4 bytes of HMAC-SHA-256(Cg, "niji attribute v1" ‖ digest g ‖ tag g-1)
+ *
+ * as numbers in big endian, with Cg as Kg but for the use "commitment".  It is
+ * bound to its digest: the same attribute of another identifier has another tag,
+ * and it is carried to a new key as the digest is.
+ *
+ * A backend keeps one keyed HMAC per generation and use, as long as the keys are
+ * not read anew and the salt is the one that it was made with.
  */
 #include "postgres.h"
 
@@ -36,25 +45,35 @@ typedef struct DigestKey
 	uint8		salt[KDF_SALT_LENGTH];
 } DigestKey;
 
-static DigestKey keys[KEY_GENERATIONS_MAX + 1];
+typedef enum
+{
+	USE_DIGEST,
+	USE_COMMITMENT,
+	USE_COUNT
+} KeyUse;
+
+static const char *const use_names[USE_COUNT] = {"digest", "commitment"};
+
+static DigestKey keys[USE_COUNT][KEY_GENERATIONS_MAX + 1];
 
 /* closing a context wipes its key */
 static void
 wipe(int code, Datum arg)
 {
-	for (int generation = 1; generation <= KEY_GENERATIONS_MAX; generation++)
-	{
-		if (keys[generation].mac)
-			kdf_mac_close(keys[generation].mac);
-		keys[generation].mac = NULL;
-	}
+	for (int use = 0; use < USE_COUNT; use++)
+		for (int generation = 1; generation <= KEY_GENERATIONS_MAX; generation++)
+		{
+			if (keys[use][generation].mac)
+				kdf_mac_close(keys[use][generation].mac);
+			keys[use][generation].mac = NULL;
+		}
 }
 
 static KdfMac *
-open_mac(int generation)
+open_mac(KeyUse use, int generation)
 {
 	static bool registered = false;
-	DigestKey  *entry = &keys[generation];
+	DigestKey  *entry = &keys[use][generation];
 	uint32		version = keys_version();
 	uint8		salt[KDF_SALT_LENGTH];
 	uint8		key[KDF_KEY_LENGTH];
@@ -68,7 +87,7 @@ open_mac(int generation)
 		on_proc_exit(wipe, (Datum) 0);
 		registered = true;
 	}
-	key_derive(generation, "digest", salt, key);
+	key_derive(generation, use_names[use], salt, key);
 	if (entry->mac)
 		kdf_mac_close(entry->mac);
 	entry->mac = kdf_mac_open(key);
@@ -97,7 +116,7 @@ digest_compute(int kind, const char *canonical, int length, int newest, uint8 *o
 
 	for (int generation = 1; generation <= newest; generation++)
 	{
-		KdfMac	   *mac = open_mac(generation);
+		KdfMac	   *mac = open_mac(USE_DIGEST, generation);
 		uint8	   *digest = out + (generation - 1) * DIGEST_LENGTH;
 		bool		made;
 
@@ -122,7 +141,7 @@ digest_rewrap(int from, int to, uint8 digest[DIGEST_LENGTH])
 
 	for (int generation = from + 1; generation <= to; generation++)
 	{
-		if (!kdf_mac(open_mac(generation), digest, DIGEST_LENGTH, NULL, 0, full))
+		if (!kdf_mac(open_mac(USE_DIGEST, generation), digest, DIGEST_LENGTH, NULL, 0, full))
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not make a digest"),
@@ -130,4 +149,52 @@ digest_rewrap(int from, int to, uint8 digest[DIGEST_LENGTH])
 		memcpy(digest, full, DIGEST_LENGTH);
 	}
 	OPENSSL_cleanse(full, sizeof(full));
+}
+
+/* the tag of one generation; what it is about is the attribute, or the tag of the generation before */
+static int32
+make_tag(int generation, const uint8 *digest, const void *about, int length)
+{
+	static const char label[] = "niji attribute v1";
+	uint8		head[sizeof(label) - 1 + DIGEST_LENGTH];
+	uint8		full[32];
+	uint32		tag;
+
+	memcpy(head, label, sizeof(label) - 1);
+	memcpy(head + sizeof(label) - 1, digest, DIGEST_LENGTH);
+	if (!kdf_mac(open_mac(USE_COMMITMENT, generation), head, sizeof(head), about, length, full))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not make a tag"),
+				 errdetail("OpenSSL refused HMAC with SHA-256.")));
+	memcpy(&tag, full, sizeof(tag));
+	OPENSSL_cleanse(full, sizeof(full));
+	return (int32) pg_ntoh32(tag);
+}
+
+static int32
+wrap_tag(int generation, const uint8 *digest, int32 tag)
+{
+	uint32		before = pg_hton32((uint32) tag);
+
+	return make_tag(generation, digest, &before, sizeof(before));
+}
+
+void
+digest_tags(const uint8 *digests, const char *attribute, int newest, int32 *tags)
+{
+	tags[0] = make_tag(1, digests, attribute, strlen(attribute));
+	for (int generation = 2; generation <= newest; generation++)
+		tags[generation - 1] = wrap_tag(generation, digests + (generation - 1) * DIGEST_LENGTH,
+										tags[generation - 2]);
+}
+
+void
+digest_rewrap_tag(int from, int to, uint8 digest[DIGEST_LENGTH], int32 *tag)
+{
+	for (int generation = from + 1; generation <= to; generation++)
+	{
+		digest_rewrap(generation - 1, generation, digest);
+		*tag = wrap_tag(generation, digest, *tag);
+	}
 }

@@ -320,6 +320,8 @@ enrol(PG_FUNCTION_ARGS)
 		batch.source = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
 		digest_compute(kind.id, identifier.text, identifier.length, batch.newest, batch.digests);
 		older_add(&batch.older, &kind, &identifier, PG_GETARG_TEXT_PP(1), batch.newest, 0);
+		if (identifier.attribute[0])
+			attribute_add(&batch.attributes, &identifier, batch.digests, batch.newest, 0);
 		store_enrol(&batch, -1);
 	}
 	SHOW_STATEMENT();
@@ -391,6 +393,9 @@ identifiers_digest(IdentifierBatch *in, int newest)
 		digest_compute(in->kind.id, identifier->text, identifier->length, newest,
 					   batch->digests + (Size) i * newest * DIGEST_LENGTH);
 		older_add(&batch->older, &in->kind, identifier, DatumGetTextPP(in->texts[i]), newest, i);
+		if (identifier->attribute[0])
+			attribute_add(&batch->attributes, identifier,
+						  batch->digests + (Size) i * newest * DIGEST_LENGTH, newest, i);
 	}
 	explicit_bzero(identifier, sizeof(Identifier));
 	pfree(identifier);

@@ -308,10 +308,17 @@ put_insured(const Units *units, Identifier *out)
 		int			mark;
 
 		put_digits(out, fields[3], 2);
-		/* birth date and sex beside a branch number are checked, but are not part of it */
+		/* birth date and sex beside a branch number are not part of it: they are checked, and month and sex told beside it */
 		mark = out->length;
-		if (n == 6 && (!put_date(fields[4], out) || !put_sex(fields[5], out)))
-			return false;
+		if (n == 6)
+		{
+			if (!put_date(fields[4], out) || !put_sex(fields[5], out))
+				return false;
+			memcpy(out->attribute, out->text + mark, 7);
+			out->attribute[7] = '|';
+			out->attribute[8] = out->text[mark + BIRTH_DATE_LENGTH];
+			out->attribute[IDENTIFIER_ATTRIBUTE_LENGTH] = '\0';
+		}
 		out->length = mark;
 		out->text[mark] = '\0';
 		return true;
@@ -508,6 +515,7 @@ identifier_canonicalize(IdentifierRule rule, int version, const char *utf8, size
 	out->twelve_digits = false;
 	out->my_number = false;
 	out->since = 1;
+	out->attribute[0] = '\0';
 	out->length = 0;
 	out->text[0] = '\0';
 

@@ -9,6 +9,9 @@
 #define IDENTIFIER_INPUT_MAX 1024
 #define IDENTIFIER_CANONICAL_MAX 4096
 
+/* month of birth and sex, "YYYY-MM|S" */
+#define IDENTIFIER_ATTRIBUTE_LENGTH 9
+
 typedef enum
 {
 	RULE_INSURED,
@@ -34,6 +37,7 @@ typedef struct Identifier
 	bool		twelve_digits;	/* its number is twelve digits */
 	bool		my_number;		/* and they pass the check of a My Number */
 	int			since;			/* the oldest version of the rule that gives the same text */
+	char		attribute[IDENTIFIER_ATTRIBUTE_LENGTH + 1]; /* what stands beside it, but is not part of it; else empty */
 	int			length;			/* of text, without the terminating zero */
 	char		text[IDENTIFIER_CANONICAL_MAX];
 } Identifier;

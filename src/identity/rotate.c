@@ -29,6 +29,9 @@
  * session's it outlives the commits, and being an ordinary lock it goes away
  * with any error.  A batch takes ROW EXCLUSIVE on niji.identifier.
  *
+ * niji.identifier_attribute, whose rows are bound to digests, goes first (see
+ * attribute.c); it is not counted.
+ *
  * When no row of an older generation is left, that fact is recorded with the
  * run, and lookups no longer probe the index for them: rotate_oldest().  It is
  * true for those snapshots alone that see the record; an older one, as
@@ -52,6 +55,7 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "identity/attribute.h"
 #include "identity/digest.h"
 #include "identity/keys.h"
 #include "miscadmin.h"
@@ -559,6 +563,8 @@ rotate(int batch_size)
 		return;
 	}
 	next_transaction();
+	while (attribute_carry(rotation.to, batch_size))
+		next_transaction();
 	for (;;)
 	{
 		rotation.moved = rotation.passed_over = rotation.conflicts = 0;

@@ -530,6 +530,8 @@ store_enrol(Batch *batch, double limit)
 		pfree(news);
 	pfree(places);
 	table_close(heap, NoLock);
+	if (batch->attributes.n > 0)
+		attribute_store(batch);
 }
 
 int

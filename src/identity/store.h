@@ -5,6 +5,7 @@
 #ifndef NIJI_STORE_H
 #define NIJI_STORE_H
 
+#include "identity/attribute.h"
 #include "identity/digest.h"
 #include "identity/older.h"
 #include "utils/rel.h"
@@ -18,6 +19,7 @@ typedef struct Batch
 	bool	   *present;		/* has an identifier */
 	uint8	   *digests;		/* n * newest * DIGEST_LENGTH */
 	OlderDigests older;			/* of those whose older forms differ */
+	Attributes	attributes;		/* of those that came with one */
 	int32	   *given;			/* whom new digests point at; NULL: persons are drawn */
 	int32	   *persons;		/* the answer; 0: nobody */
 	text	   *source;
@@ -33,7 +35,8 @@ extern void store_find(Batch *batch);
 /*
  * Fills persons, and stores the digests that nobody has; raises 22000 when
  * more than limit are new (below 0: any number may be).  Where persons are
- * given, a place whose given person is 0 is not stored.
+ * given, a place whose given person is 0 is not stored.  Attributes are
+ * compared and kept (attribute.c).
  */
 extern void store_enrol(Batch *batch, double limit);
 

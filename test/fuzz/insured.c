@@ -63,10 +63,19 @@ check_form(const Identifier *identifier)
 	branch++;
 	if (branch[0] != ':')
 	{
+		const char *beside = identifier->attribute;
+
 		if (strlen(branch) != 2 || !digits(branch, 2))
+			abort();
+		/* a month of birth and a sex, or nothing */
+		if (beside[0] && (strlen(beside) != IDENTIFIER_ATTRIBUTE_LENGTH || !digits(beside, 4) ||
+						  beside[4] != '-' || !digits(beside + 5, 2) || beside[7] != '|' ||
+						  (beside[8] != '1' && beside[8] != '2')))
 			abort();
 		return;
 	}
+	if (identifier->attribute[0])
+		abort();
 	if (strlen(branch) != 13 || !digits(branch + 1, 4) || branch[5] != '-' ||
 		!digits(branch + 6, 2) || branch[8] != '-' || !digits(branch + 9, 2) ||
 		branch[11] != ':' || (branch[12] != '1' && branch[12] != '2'))
@@ -107,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	identifier_canonicalize(RULE_INSURED, 1, wide, length, &second);
 	if ((first.level == IDENTIFIER_ERROR) != (second.level == IDENTIFIER_ERROR) ||
-		first.length != second.length || memcmp(first.text, second.text, first.length) != 0 ||
+		strcmp(first.attribute, second.attribute) != 0 || first.length != second.length || memcmp(first.text, second.text, first.length) != 0 ||
 		(first.level == IDENTIFIER_ERROR && strcmp(first.rule, second.rule) != 0))
 		abort();
 	return 0;

@@ -187,12 +187,35 @@ check_versions(void)
 	ok(one.level == IDENTIFIER_ERROR, "nor one before the first");
 }
 
+/* ---- what stands beside an identifier ---- */
+
+static const char *
+beside(IdentifierRule rule, const char *text)
+{
+	identifier_canonicalize(rule, identifier_rule_version(rule), text, strlen(text), &one);
+	return one.attribute;
+}
+
+static void
+check_attributes(void)
+{
+	ok(strcmp(beside(RULE_INSURED, "06139992:12:34:01:1950-01-02:1"), "1950-01|1") == 0 && one.length == 17,
+	   "Month of birth and sex beside a branch number are told, and are not part of it");
+	ok(strcmp(beside(RULE_INSURED, "06139992:12:34:01:昭和25年1月31日:女"), "1950-01|2") == 0,
+	   "in one form, however they are written");
+	ok(beside(RULE_INSURED, "06139992:12:34:01")[0] == '\0' && beside(RULE_INSURED, "06139992:12:34::1950-01-02:1")[0] == '\0' &&
+	   beside(RULE_INSURED, "06139992:12:34:01:1950-01-02:3")[0] == '\0' &&
+	   beside(RULE_NAME_BIRTH_SEX, "ヤマダ|1950-01-02|1")[0] == '\0',
+	   "where they are missing, or part of it, or wrong, nothing is");
+}
+
 int
 main(void)
 {
-	printf("1..19\n");
+	printf("1..22\n");
 	check_variants();
 	check_ways();
 	check_versions();
+	check_attributes();
 	return failures > 0;
 }
