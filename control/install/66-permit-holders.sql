@@ -158,30 +158,19 @@ comment on table @extschema@.holder_person is
 select pg_catalog.pg_extension_config_dump('@extschema@.holder_person', '');
 
 create function @extschema@.held_persons(holder integer, persons @extschema@.person[]) returns @extschema@.person[]
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language sql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
-  select array(select x.person from niji.holder_person x
-                where x.holder = held_persons.holder and x.person in (select u from unnest(persons) u))
+  select array(select u from (select distinct u from unnest(persons) u) u
+                where exists (select from niji.holder_person x
+                               where x.holder = held_persons.holder and (x.person = u or x.person = any (niji.merged_persons(u)))))
 $$;
-comment on function @extschema@.held_persons(integer, @extschema@.person[]) is 'Those of a list of persons who were in files of a holder. Internal.';
+comment on function @extschema@.held_persons(integer, @extschema@.person[]) is
+  'Those of a list of persons who were in files of a holder, themselves or as whoever was merged into them. Internal.';
 
 create function @extschema@.known_persons(kind text, identifiers text[]) returns @extschema@.person[]
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-  k integer := (select x.id from niji.identifier_kind x where x.kind = known_persons.kind);
-  newest integer := niji.domain_generation();
-begin
-  if k is null then
-    raise exception using errcode = '22023', message = 'there is no such kind of identifier', hint = 'Kinds are in niji.identifier_kind.';
-  end if;
-  return array(select (select i.person from generate_series(1, newest) g join niji.identifier i
-                          on i.kind = k and i.generation = g and i.digest = niji.keyed_digest(k, niji.normalize_identifier(known_persons.kind, u.i), g)
-                        order by g desc limit 1)
-                 from unnest(identifiers) with ordinality u (i, place) order by u.place);
-end
-$$;
-comment on function @extschema@.known_persons(text, text[]) is 'The persons that identifiers point at, in order, null for unknown ones; enrols nobody. Internal.';
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.known_persons(text, text[]) is
+  'The persons that identifiers point at today, in order, as niji.find_person() finds them; null for unknown ones; enrols nobody. Internal.';
 
 create function @extschema@.holder_pseudonyms(holder text, kind text, identifiers text[]) returns @extschema@.pseudonym[]
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -220,7 +209,7 @@ begin
 end
 $$;
 comment on function @extschema@.find_person_by_pseudonym(@extschema@.pseudonym, text) is
-  'The person whom a holder names by a pseudonym of its own domain, so that an objection can be recorded for niji.record_consent(). Errors: 22023 not a person''s pseudonym of the holder''s domain, 42704 no such holder, 55000 it has no domain. Duty: consent_officer; on disk in the trail before the answer.';
+  'The person whom a holder names by a pseudonym of its own domain (whoever it was merged into, if it was), so that an objection can be recorded for niji.record_consent(). Errors: 22023 not a person''s pseudonym of the holder''s domain, 42704 no such holder, 55000 it has no domain. Duty: consent_officer; on disk in the trail before the answer.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'grant_holder(text, regrole)'),

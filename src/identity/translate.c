@@ -9,6 +9,10 @@
  * names its place in the list, never the value: a list that was mixed up is to
  * be noticed, and nothing of it is answered.
  *
+ * A list may be older than a merge of two persons (merge.c): the pseudonym of
+ * the one that is gone leads to the one that was kept, while the merge is in
+ * force.
+ *
  * A translation is on disk in the trail before the first pseudonym is
  * returned, with the persons as a Roaring bitmap in the private part.
  */
@@ -23,6 +27,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "identity/domain.h"
+#include "identity/merge.h"
 #include "identity/pseudonym.h"
 #include "miscadmin.h"
 #include "trail/act.h"
@@ -51,7 +56,7 @@ take_apart(ArrayType *array, Oid type, int16 length, bool byval, char align, Dat
 	deconstruct_array(array, type, length, byval, align, values, nulls, n);
 }
 
-/* the persons behind pseudonyms of a domain; 0 for null */
+/* the persons behind pseudonyms of a domain, as they are now; 0 for null */
 static int32 *
 find_persons(Datum *pseudonyms, const bool *nulls, int n, int domain)
 {
@@ -75,6 +80,7 @@ find_persons(Datum *pseudonyms, const bool *nulls, int n, int domain)
 					 errdetail("It is of another domain, of another class, or invented. Nothing was answered.")));
 		persons[i] = (int32) value;
 	}
+	merge_current_list(persons, nulls, n);
 	return persons;
 }
 

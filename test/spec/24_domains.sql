@@ -6,7 +6,7 @@ begin execute command; return 'ok'; exception when others then return sqlstate; 
 create function public.message_of(command text) returns text language plpgsql as $$
 declare m text; d text; begin execute command; return 'ok';
 exception when others then get stacked diagnostics m = message_text, d = pg_exception_detail; return m || ' ' || d; end $$;
-select plan(41);
+select plan(55);
 create role governance_abe2 login;
 create role custodian_hara login;
 do $$ begin
@@ -105,6 +105,61 @@ select is((select string_agg(header ->> 'action' || ' ' || (header ->> 'persons'
   'holder_pseudonyms 2, find_person_by_pseudonym 1', 'Both are in the record');
 set session authorization governance_abe;
 select lives_ok($$ select niji.revoke_holder('city-hospital', 'loader_kato') $$, 'It ends');
+reset session authorization;
+
+/* ---- two who were taken for two are one: a list of before still leads to whom they are now ---- */
+create function public.patient(n text) returns niji.person language sql stable as $$ select niji.find_person('patient', '0110113719:' || n) $$;
+set session authorization governance_abe;
+select niji.grant_holder('city-hospital', 'loader_kato') \g /dev/null
+select niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'findings go back') \g /dev/null
+set session authorization governance_abe2;
+select niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'agreed') \g /dev/null
+reset session authorization;
+alter table warehouse.lab add column id bigint generated always as identity primary key;
+alter table warehouse.diagnosis add column id bigint generated always as identity primary key;
+create table public.pair as select public.patient('0001') as keep, public.patient('0002') as gone, public.patient('0003') as last;
+grant select on public.pair to custodian_goto, custodian_hara, consent_ito;
+delete from niji.holder_person where person = (select keep from public.pair);
+set session authorization custodian_goto;
+select niji.request_reidentification('P2026-017', in_permit[1:2], 'a finding') as before_merge from public.list \gset
+set session authorization custodian_hara;
+select niji.approve_reidentification(:before_merge) \g /dev/null
+set session authorization custodian_goto;
+select niji.merge_persons(keep, gone, 'same person') as merge from public.pair \gset
+call niji.move_rows();
+set session authorization custodian_hara;
+select is((select niji.translate_pseudonyms(in_permit[1:3], :domain, :hospital) = array[in_hospital[1], in_hospital[1], in_hospital[3]] from public.list), true, 'After a merge the one who is gone is translated as the one who was kept');
+select is((select niji.translate_pseudonyms(in_permit || in_permit[2], :domain, :hospital) = array[in_hospital[1], in_hospital[1]] || in_hospital[3:40] || in_hospital[1] from public.list), true, 'in a long list too');
+select is((select niji.translate_pseudonym(in_permit[2], :domain, :hospital) = in_hospital[1] from public.list), true, 'and alone');
+set session authorization consent_ito;
+select is((select niji.find_person_by_pseudonym(in_hospital[2], 'city-hospital') = keep from public.list, public.pair), true, 'A holder''s pseudonym of before finds the person who was kept');
+set session authorization loader_kato;
+select is((select niji.holder_pseudonyms('city-hospital', 'patient', array['0110113719:0001', '0110113719:0002']) = array[in_hospital[1], in_hospital[1]] from public.list), true, 'A holder in whose files one was is told the pseudonym of both');
+set session authorization custodian_goto;
+select results_eq(format($$ select person, holder_pseudonym from niji.reidentify(%s, 'city-hospital') $$, :before_merge), $$ select keep, in_hospital[1] from public.pair, public.list, generate_series(1, 2) $$, 'A re-identification that was agreed before answers with who they are now');
+select niji.request_reidentification('P2026-017', in_permit[2:2], 'another finding') as while_merged from public.list \gset
+set session authorization custodian_hara;
+select niji.approve_reidentification(:while_merged) \g /dev/null
+reset session authorization;
+select is((select array_agg((r.person = p.keep)::text || (r.person = p.gone)::text order by r.person = p.keep) from niji.reidentified r, public.pair p where r.reidentification = :before_merge), array['falsetrue', 'truefalse'], 'Both numbers are noted for who was told');
+select is((select person from niji.reidentified where reidentification = :while_merged), (select keep from public.pair), 'and what is agreed while they are one is about the one who was kept');
+set session authorization custodian_goto;
+select niji.merge_persons(last, keep, 'and a third') as second_merge from public.pair \gset
+set session authorization consent_ito;
+select is((select niji.find_person_by_pseudonym(in_hospital[2], 'city-hospital') = last from public.list, public.pair), true, 'A chain of merges is followed');
+set session authorization custodian_hara;
+select is((select niji.translate_pseudonyms(in_permit[1:30], :domain, :hospital) = array[in_hospital[3], in_hospital[3]] || in_hospital[3:30] from public.list), true, 'in a long list too');
+set session authorization custodian_goto;
+call niji.move_rows();
+select niji.undo_merge(:second_merge, 'a mistake') \g /dev/null
+select niji.undo_merge(:merge, 'they were sisters') \g /dev/null
+call niji.move_rows();
+select is((select string_agg(distinct state, ', ') from niji.person_merges), 'undone', 'The merges are undone');
+select results_eq(format('select person from niji.reidentify(%s)', :while_merged), 'select gone from public.pair', 'and the one who was gone is found again');
+set session authorization custodian_hara;
+select is((select niji.translate_pseudonyms(in_permit, :domain, :hospital) = in_hospital from public.list), true, 'A list is translated as before');
+set session authorization consent_ito;
+select is((select niji.find_person_by_pseudonym(in_hospital[2], 'city-hospital') = gone from public.list, public.pair), true, 'and a holder''s pseudonym finds the one whom it meant');
 reset session authorization;
 
 /* ---- renewals keep the domain, until it is erased ---- */
