@@ -193,6 +193,26 @@ $$;
 comment on function @extschema@.holder_pseudonyms(text, text, text[]) is
   'What a holder calls its persons: the pseudonyms in the holder''s own domain, in order, for a loader who acts for the holder (niji.grant_holder); null for who was in no file that was loaded for the holder since it has a domain. Enrols nobody. The entry that says so is on disk before the answer. Errors: 42501, 42704 no such holder, 22023 no such kind, 22P02 a malformed identifier, 55000 the holder has no domain. Duty: loader.';
 
+create function @extschema@.held_by_pseudonyms(holder integer, pseudonyms text[]) returns @extschema@.person[]
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  persons niji.person[];
+  held niji.person[];
+begin
+  if holder is null then
+    raise exception using errcode = '22023', message = 'rows are loaded by a holder''s pseudonyms only into datasets of one holder';
+  end if;
+  perform niji.require_holder(holder);
+  persons := niji.persons_behind(array(select niji.text_pseudonym(u.t) from unnest(pseudonyms) with ordinality u (t, place) order by u.place),
+                                 niji.holder_domain((select h.code from niji.holder h where h.id = held_by_pseudonyms.holder)));
+  held := niji.held_persons(holder, persons);
+  return array(select h from unnest(persons) with ordinality u (p, place) left join unnest(held) h on h = u.p order by u.place);
+end
+$$;
+comment on function @extschema@.held_by_pseudonyms(integer, text[]) is
+  'The persons whom a holder names in pseudonyms of its own domain, in order; null for what is none, or of who was in no file of the holder. Errors: 42501 the session''s user does not act for the holder, 22023 no holder, 55000 it has no domain. Internal: niji.load_dataset() calls it.';
+
 create function @extschema@.find_person_by_pseudonym(pseudonym @extschema@.pseudonym, holder text) returns @extschema@.person
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -6,7 +6,7 @@ begin execute command; return 'ok'; exception when others then return sqlstate; 
 create function public.message_of(command text) returns text language plpgsql as $$
 declare m text; d text; begin execute command; return 'ok';
 exception when others then get stacked diagnostics m = message_text, d = pg_exception_detail; return m || ' ' || d; end $$;
-select plan(55);
+select plan(64);
 create role governance_abe2 login;
 create role custodian_hara login;
 do $$ begin
@@ -85,6 +85,7 @@ select niji.create_holder_domain('other') \g /dev/null
 reset session authorization;
 select niji.enrol('patient', '0110113719:7777') is not null as elsewhere \g /dev/null
 create schema stage authorization loader_kato;
+create table warehouse.mixed (id bigint generated always as identity primary key, person niji.person not null, whose integer);
 set session authorization loader_kato;
 create table stage.diagnosis as select '0110113719:' || to_char(n, 'FM0000') as identifier, 'patient' as identifier_kind, 'E119' as disease, date '2025-02-02' as since from generate_series(1, 5) n;
 select niji.load_dataset('diagnosis', 'stage.diagnosis') \g /dev/null
@@ -99,12 +100,39 @@ set session authorization consent_ito;
 select is((select niji.find_person_by_pseudonym(in_hospital[5], 'city-hospital') = niji.find_person('patient', '0110113719:0005') from public.list), true, 'A consent officer finds whom the holder means');
 select is(public.state_of($$ select niji.find_person_by_pseudonym(in_permit[5], 'city-hospital') from public.list $$), '22023', 'but not by a permit''s pseudonym');
 select is(public.state_of($$ select niji.find_person_by_pseudonym(in_hospital[5], 'other') from public.list $$), '22023', 'nor by that of another holder');
+select lives_ok($$ select niji.record_consent(niji.find_person_by_pseudonym(in_hospital[5], 'city-hospital'), 'deny', category => 'ehr', evidence => 'letter to the hospital') from public.list $$, 'and records an objection that came by way of the holder');
+reset session authorization;
+select is((select count(*) from niji.consent where person = niji.find_person('patient', '0110113719:0005')), 1::bigint, 'of that person');
+
+/* corrections: rows that the holder names by its own pseudonyms */
+set session authorization loader_kato;
+create table stage.correction as
+  select in_hospital[1]::text as identifier, 'holder_pseudonym' as identifier_kind, 'I10' as disease, date '2025-03-03' as since from public.list
+  union all select lower(in_hospital[2]::text), 'holder_pseudonym', 'I10', '2025-03-03' from public.list
+  union all select '0110113719:0003', 'patient', 'I10', '2025-03-03'
+  union all select in_permit[3]::text, 'holder_pseudonym', 'I10', '2025-03-03' from public.list
+  union all select in_hospital[20]::text, 'holder_pseudonym', 'I10', '2025-03-03' from public.list
+  union all select 'nonsense', 'holder_pseudonym', 'I10', '2025-03-03';
+select results_eq($$ select * from niji.load_dataset('diagnosis', 'stage.correction') $$, $$ values (3::bigint, 3::bigint, 0::bigint) $$, 'Rows that the holder names by its own pseudonyms are loaded, beside those with identifiers');
+select results_eq('select reason, count(*) from niji.quarantine group by 1', $$ values ('has a pseudonym that is not one of the holder''s persons', 3::bigint) $$, 'A permit''s pseudonym, one of somebody who was in no file of the holder, and an invented one go to quarantine alike');
+reset session authorization;
+select results_eq($$ select person from warehouse.diagnosis where disease = 'I10' and since = '2025-03-03' order by 1 $$, $$ select p from (select niji.find_person('patient', '0110113719:' || n) as p from unnest(array['0001', '0002', '0003']) n) x order by 1 $$, 'Each is of the person whom it means');
+set session authorization governance_abe;
+select is(public.state_of($$ select niji.register_identifier_kind('holder_pseudonym', 'registry') $$), '22023', 'No kind of identifier has that name');
+reset session authorization;
+select niji.register_dataset('mixed', 'warehouse.mixed', array['person']::name[], null, 'ehr', 'law', holder_column => 'whose') \g /dev/null
+set session authorization loader_kato;
+create table stage.mixed as select in_hospital[1]::text as identifier, 'holder_pseudonym' as identifier_kind, 1 as whose from public.list;
+select is(public.state_of($$ select niji.load_dataset('mixed', 'stage.mixed') $$), '22023', 'Where a row says whose it is, a pseudonym could be of any holder');
 reset session authorization;
 select niji.move_trail() \g /dev/null
+select is((select header::text like '%"by_pseudonym": 2%' or private::text like '%"by_pseudonym": 2%' from niji.trail where header ->> 'action' = 'load_dataset' and header ->> 'object' = 'diagnosis' order by seq desc limit 1), true, 'The entry says how many were named so');
 select is((select string_agg(header ->> 'action' || ' ' || (header ->> 'persons'), ', ' order by seq) from niji.trail where header ->> 'action' in ('holder_pseudonyms', 'find_person_by_pseudonym')),
-  'holder_pseudonyms 2, find_person_by_pseudonym 1', 'Both are in the record');
+  'holder_pseudonyms 2, find_person_by_pseudonym 1, find_person_by_pseudonym 1', 'Both are in the record');
 set session authorization governance_abe;
 select lives_ok($$ select niji.revoke_holder('city-hospital', 'loader_kato') $$, 'It ends');
+set session authorization loader_kato;
+select is(public.state_of($$ select niji.load_dataset('diagnosis', 'stage.correction') $$), '42501', 'and no row is loaded by pseudonyms any more');
 reset session authorization;
 
 /* ---- two who were taken for two are one: a list of before still leads to whom they are now ---- */
