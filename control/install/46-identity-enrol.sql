@@ -109,6 +109,10 @@ begin
     raise exception using errcode = '22023', message = 'invalid name of a kind of identifier',
       hint = 'Lower-case letters, digits and underscores; a letter first; at most 63.';
   end if;
+  if kind = 'holder_pseudonym' then
+    raise exception using errcode = '22023', message = 'this name of a kind of identifier is taken',
+      detail = 'With it niji.load_dataset() reads pseudonyms of a holder.';
+  end if;
   if newest is null then
     raise exception using errcode = '22023', message = 'there is no such rule of identifiers',
       hint = 'The rules are in niji.identifier_rule: insured, patient, hash, name_birth_sex, registry.';

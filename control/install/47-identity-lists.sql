@@ -1,9 +1,14 @@
 /* ---- identity: many pseudonyms at once, for acts that turn them back ---- */
 
 create function @extschema@.persons_of(pseudonyms @extschema@.pseudonym[], domain integer) returns @extschema@.person[]
-language c stable strict parallel safe as 'MODULE_PATHNAME';
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
 comment on function @extschema@.persons_of(@extschema@.pseudonym[], integer) is
-  'The persons behind pseudonyms of a domain, in order; null for null. Errors: 22023 one of them is not a person''s pseudonym of this domain (named by its place); 55000 the domain is unknown or erased, or there is no key. Internal.';
+  'The persons behind pseudonyms of a domain, in order; null for null. Whoever was merged into another person since is that person. Errors: 22023 one of them is not a person''s pseudonym of this domain (named by its place); 55000 the domain is unknown or erased, or there is no key. Internal.';
+
+create function @extschema@.persons_behind(pseudonyms @extschema@.pseudonym[], domain integer) returns @extschema@.person[]
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.persons_behind(@extschema@.pseudonym[], integer) is
+  'As niji.persons_of(), with null for what is not a person''s pseudonym of this domain. Internal: for rows of files.';
 
 create function @extschema@.pseudonyms_of(persons @extschema@.person[], domain integer) returns @extschema@.pseudonym[]
 language c stable strict parallel safe as 'MODULE_PATHNAME';

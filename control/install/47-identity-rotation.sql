@@ -9,6 +9,7 @@ create table @extschema@.key_rotation (
   done bigint not null default 0,
   conflicts bigint not null default 0,
   batches bigint not null default 0,
+  next_table text not null default 'identifier' check (next_table in ('identifier', 'surrogate')),
   next_block bigint not null default 0,
   started_at timestamptz not null default pg_catalog.clock_timestamp(),
   started_by name not null default session_user,
@@ -20,8 +21,9 @@ comment on table @extschema@.key_rotation is
   'Rotations of the identity key, past ones and the one that goes on. niji.rotation_progress shows them.';
 comment on column @extschema@.key_rotation.from_generation is 'The oldest generation that had digests when the run began; null when none had';
 comment on column @extschema@.key_rotation.outcome is
-  'Null: not finished. complete: no digest of an older generation is left. conflicts: some identifiers are stored twice, with two persons. superseded: a later run to another generation took its place';
-comment on column @extschema@.key_rotation.next_block is 'Where in niji.identifier the next batch begins';
+  'Null: not finished. complete: no digest of an older generation is left. conflicts: some identifiers are stored twice, with two persons, or some codes, with two numbers. superseded: a later run to another generation took its place';
+comment on column @extschema@.key_rotation.next_table is 'In which table the next batch begins: niji.identifier comes first, niji.surrogate next';
+comment on column @extschema@.key_rotation.next_block is 'Where in that table the next batch begins';
 
 -- a batch that only counts on does not make lookups read the table anew
 create trigger invalidate after insert or update of outcome or delete or truncate on @extschema@.key_rotation
@@ -66,7 +68,7 @@ comment on view @extschema@.rotation_progress is
 create procedure @extschema@.rotate_identity_key(batch_size integer default 10000)
 language c as 'MODULE_PATHNAME';
 comment on procedure @extschema@.rotate_identity_key(integer) is
-  'Carries stored digests from older generations of the master key to the newest, without identifiers, in batches that are committed while loads go on (鍵の更新). After a crash or an error call it again: it goes on. Not within a transaction block. Errors: 55006 a rotation runs already, 55000 a key is missing or wrong, 25006 on a standby. Duty: governance; recorded in the trail at its start and end.';
+  'Carries stored digests (of identifiers, and of codes of physicians, records and households) from older generations of the master key to the newest, without identifiers, in batches that are committed while loads go on (鍵の更新). After a crash or an error call it again: it goes on. Not within a transaction block. Errors: 55006 a rotation runs already, 55000 a key is missing or wrong, 25006 on a standby. Duty: governance; recorded in the trail at its start and end.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'rotate_identity_key(integer)'),

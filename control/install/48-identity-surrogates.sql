@@ -90,7 +90,17 @@ language sql stable strict parallel safe set search_path = pg_catalog, pg_temp
 as $$ select case type when 'niji.physician'::regtype then 3 when 'niji.record'::regtype then 4 when 'niji.household'::regtype then 5 end $$;
 comment on function @extschema@.surrogate_class(regtype) is 'The class of pseudonyms of a type: 3 niji.physician, 4 niji.record, 5 niji.household; null for others. Internal.';
 
-/* one session may be first with a code that another has just given a number: ON CONFLICT waits for it, and the last query reads it */
+create function @extschema@.surrogate_stored(class integer, canonical text) returns boolean
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.surrogate_stored(integer, text) is
+  'Whether a code has a number by now, under any generation and whatever the snapshot. Internal.';
+
+/*
+ * One session may be first with a code that another has just given a number:
+ * ON CONFLICT waits for it, and the last query reads it.  The lock is the one
+ * that enrolments take: the first use of a generation waits for it, so that no
+ * code gets a number under one generation that is not seen under the next.
+ */
 create function @extschema@.surrogates(type regtype, issuer text, codes text[]) returns bigint[]
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -108,9 +118,20 @@ begin
     raise exception using errcode = '22023', message = 'a code needs an issuer',
       hint = 'It is who gave the code out: letters, digits, hyphens, dots and underscores, at most 63.';
   end if;
+  -- a first use takes a stronger lock, so it comes before ours
+  perform niji.domain_generation();
+  lock table niji.identifier in row exclusive mode;
   newest := niji.domain_generation();
   canonical := array(select case when code is not null then niji.normalize_identifier('registry', lower(issuer) || ':' || code) end
                        from unnest(codes) with ordinality u (code, place) order by place);
+  -- such a snapshot may be from before a generation began, and the unique index does not tell, since generations differ
+  if newest > 1 and current_setting('transaction_isolation') <> 'read committed'
+     and exists (select from unnest(canonical) c
+                  where not exists (select from generate_series(1, newest) g join niji.surrogate s
+                                       on s.class = wanted and s.generation = g and s.digest = niji.keyed_digest(90 + wanted, c, g))
+                    and niji.surrogate_stored(wanted, c)) then
+    raise exception using errcode = '40001', message = 'could not serialize access due to concurrent enrolment';
+  end if;
   insert into niji.surrogate (class, generation, digest)
     select wanted, newest, d.digest
       from (select distinct c, niji.keyed_digest(90 + wanted, c, newest) as digest from unnest(canonical) c where c is not null) d

@@ -158,30 +158,19 @@ comment on table @extschema@.holder_person is
 select pg_catalog.pg_extension_config_dump('@extschema@.holder_person', '');
 
 create function @extschema@.held_persons(holder integer, persons @extschema@.person[]) returns @extschema@.person[]
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language sql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
-  select array(select x.person from niji.holder_person x
-                where x.holder = held_persons.holder and x.person in (select u from unnest(persons) u))
+  select array(select u from (select distinct u from unnest(persons) u) u
+                where exists (select from niji.holder_person x
+                               where x.holder = held_persons.holder and (x.person = u or x.person = any (niji.merged_persons(u)))))
 $$;
-comment on function @extschema@.held_persons(integer, @extschema@.person[]) is 'Those of a list of persons who were in files of a holder. Internal.';
+comment on function @extschema@.held_persons(integer, @extschema@.person[]) is
+  'Those of a list of persons who were in files of a holder, themselves or as whoever was merged into them. Internal.';
 
 create function @extschema@.known_persons(kind text, identifiers text[]) returns @extschema@.person[]
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-  k integer := (select x.id from niji.identifier_kind x where x.kind = known_persons.kind);
-  newest integer := niji.domain_generation();
-begin
-  if k is null then
-    raise exception using errcode = '22023', message = 'there is no such kind of identifier', hint = 'Kinds are in niji.identifier_kind.';
-  end if;
-  return array(select (select i.person from generate_series(1, newest) g join niji.identifier i
-                          on i.kind = k and i.generation = g and i.digest = niji.keyed_digest(k, niji.normalize_identifier(known_persons.kind, u.i), g)
-                        order by g desc limit 1)
-                 from unnest(identifiers) with ordinality u (i, place) order by u.place);
-end
-$$;
-comment on function @extschema@.known_persons(text, text[]) is 'The persons that identifiers point at, in order, null for unknown ones; enrols nobody. Internal.';
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.known_persons(text, text[]) is
+  'The persons that identifiers point at today, in order, as niji.find_person() finds them; null for unknown ones; enrols nobody. Internal.';
 
 create function @extschema@.holder_pseudonyms(holder text, kind text, identifiers text[]) returns @extschema@.pseudonym[]
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -204,6 +193,26 @@ $$;
 comment on function @extschema@.holder_pseudonyms(text, text, text[]) is
   'What a holder calls its persons: the pseudonyms in the holder''s own domain, in order, for a loader who acts for the holder (niji.grant_holder); null for who was in no file that was loaded for the holder since it has a domain. Enrols nobody. The entry that says so is on disk before the answer. Errors: 42501, 42704 no such holder, 22023 no such kind, 22P02 a malformed identifier, 55000 the holder has no domain. Duty: loader.';
 
+create function @extschema@.held_by_pseudonyms(holder integer, pseudonyms text[]) returns @extschema@.person[]
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  persons niji.person[];
+  held niji.person[];
+begin
+  if holder is null then
+    raise exception using errcode = '22023', message = 'rows are loaded by a holder''s pseudonyms only into datasets of one holder';
+  end if;
+  perform niji.require_holder(holder);
+  persons := niji.persons_behind(array(select niji.text_pseudonym(u.t) from unnest(pseudonyms) with ordinality u (t, place) order by u.place),
+                                 niji.holder_domain((select h.code from niji.holder h where h.id = held_by_pseudonyms.holder)));
+  held := niji.held_persons(holder, persons);
+  return array(select h from unnest(persons) with ordinality u (p, place) left join unnest(held) h on h = u.p order by u.place);
+end
+$$;
+comment on function @extschema@.held_by_pseudonyms(integer, text[]) is
+  'The persons whom a holder names in pseudonyms of its own domain, in order; null for what is none, or of who was in no file of the holder. Errors: 42501 the session''s user does not act for the holder, 22023 no holder, 55000 it has no domain. Internal: niji.load_dataset() calls it.';
+
 create function @extschema@.find_person_by_pseudonym(pseudonym @extschema@.pseudonym, holder text) returns @extschema@.person
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -220,7 +229,7 @@ begin
 end
 $$;
 comment on function @extschema@.find_person_by_pseudonym(@extschema@.pseudonym, text) is
-  'The person whom a holder names by a pseudonym of its own domain, so that an objection can be recorded for niji.record_consent(). Errors: 22023 not a person''s pseudonym of the holder''s domain, 42704 no such holder, 55000 it has no domain. Duty: consent_officer; on disk in the trail before the answer.';
+  'The person whom a holder names by a pseudonym of its own domain (whoever it was merged into, if it was), so that an objection can be recorded for niji.record_consent(). Errors: 22023 not a person''s pseudonym of the holder''s domain, 42704 no such holder, 55000 it has no domain. Duty: consent_officer; on disk in the trail before the answer.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'grant_holder(text, regrole)'),

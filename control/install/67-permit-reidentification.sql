@@ -244,6 +244,10 @@ begin
     answers := niji.pseudonyms_of(persons, niji.holder_domain(holder));
   end if;
   update niji.reidentification x set used_by = session_user, used_at = clock_timestamp() where x.id = r.id;
+  -- two may have been merged since the approval, or be two again
+  insert into niji.reidentified (person, reidentification)
+    select distinct u, r.id from unnest(persons) u order by u
+    on conflict do nothing;
 
   -- last, and before the first row: what comes after it cannot fail for a reason of ours, and no rollback takes it back
   select p.code into code from niji.permit p where p.id = r.permit;
@@ -255,7 +259,7 @@ begin
 end
 $$;
 comment on function @extschema@.reidentify(bigint, text) is
-  'The persons behind the pseudonyms of an approved request (再識別), and their pseudonyms in a holder''s own domain, in which the holder can be answered. Once, within the time of the approval, by who asked or who approved. The entry that says so is on disk before the first row, and stays when the transaction rolls back. Errors: 42704, 42501, 55000 not approved, rejected, answered, too late, the permit closed, or the trail cannot take the entry. Duty: custodian.';
+  'The persons behind the pseudonyms of an approved request (再識別), as they are now if they were merged, and their pseudonyms in a holder''s own domain, in which the holder can be answered. Once, within the time of the approval, by who asked or who approved. The entry that says so is on disk before the first row, and stays when the transaction rolls back. Errors: 42704, 42501, 55000 not approved, rejected, answered, too late, the permit closed, or the trail cannot take the entry. Duty: custodian.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('custodian', 'function', 'request_reidentification(text, niji.pseudonym[], text)'),

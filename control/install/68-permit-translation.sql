@@ -180,7 +180,7 @@ begin
 end
 $$;
 comment on function @extschema@.translate_pseudonyms(@extschema@.pseudonym[], integer, integer) is
-  'Pseudonyms of the same persons in another domain (仮名の変換), in order, null for null; at most 500 000 at once. The entry that says so, with the persons in its private part, is on disk before the answer, and stays when the transaction rolls back. Errors: 42501 not opened for the session''s user, or a reader, 22023 one is not a person''s pseudonym of the domain (by its place; nothing is answered), 54000 too many, 55000. Duty: custodian, as the linker of niji.open_translation().';
+  'Pseudonyms of the same persons in another domain (仮名の変換), in order, null for null, and of whom they were merged into; at most 500 000 at once. The entry that says so, with the persons in its private part, is on disk before the answer, and stays when the transaction rolls back. Errors: 42501 not opened for the session''s user, or a reader, 22023 one is not a person''s pseudonym of the domain (by its place; nothing is answered), 54000 too many, 55000. Duty: custodian, as the linker of niji.open_translation().';
 
 create function @extschema@.translate_pseudonym(pseudonym @extschema@.pseudonym, from_domain integer, to_domain integer) returns @extschema@.pseudonym
 language sql volatile strict parallel unsafe set search_path = pg_catalog, pg_temp

@@ -73,6 +73,7 @@ declare
   failed_constraint text;
   failed_column text;
   why text;
+  by_pseudonym bigint := 0;
 begin
   perform niji.require_duty('loader', 'load a dataset');
   if staging is null then
@@ -211,16 +212,29 @@ begin
     end loop;
   end loop;
 
-  -- identifiers that have no canonical form, then persons
+  -- what the holder says in pseudonyms of its own, identifiers that have no canonical form, then persons
   for i in 1 .. cardinality(target.person_columns) loop
+    for r in execute format('select array_agg(w.niji_row order by w.niji_row) as rows, array_agg(w.%I::text order by w.niji_row) as pseudonyms
+                               from pg_temp.niji_load w where w.%1$I is not null and %s = ''holder_pseudonym'' having count(*) > 0', id_column[i], kind_expression[i])
+    loop
+      insert into pg_temp.niji_load_person (niji_row, place, person)
+        select u.niji_row, i, u.person
+          from unnest(r.rows, niji.held_by_pseudonyms(target.holder, r.pseudonyms)) u (niji_row, person)
+         where u.person is not null;
+      get diagnostics n = row_count;
+      by_pseudonym := by_pseudonym + n;
+    end loop;
     for r in execute format(
       'select w.niji_row, case when w.%1$I is null then %3$L
                                when %2$s is null then %4$L
+                               when %2$s = ''holder_pseudonym''
+                                 then case when not exists (select from pg_temp.niji_load_person p where p.place = %10$s and p.niji_row = w.niji_row) then %9$L end
                                when not exists (select from niji.identifier_kind k where k.kind = %2$s) then %5$L
                                else (select %6$L || k.rule from niji.check_identifier(%2$s, w.%1$I::text) k where k.level = ''error'') end as reason, %7$s
          from pg_temp.niji_load w where w.%1$I is not null or %8$s order by w.niji_row',
       id_column[i], kind_expression[i], 'has no identifier', 'has an identifier without a kind',
-      'has an identifier of an unknown kind', 'has a malformed identifier: ', rest, (i = 1)::text)
+      'has an identifier of an unknown kind', 'has a malformed identifier: ', rest, (i = 1)::text,
+      'has a pseudonym that is not one of the holder''s persons', i)
     loop
       continue when r.reason is null;
       perform niji.quarantine_record(source, sha256, r.place, r.reason, r.raw);
@@ -228,7 +242,7 @@ begin
       refused := refused + 1;
     end loop;
     for r in execute format('select %s as kind, array_agg(w.niji_row order by w.niji_row) as rows, array_agg(w.%I::text order by w.niji_row) as identifiers
-                               from pg_temp.niji_load w where w.%2$I is not null group by 1', kind_expression[i], id_column[i])
+                               from pg_temp.niji_load w where w.%2$I is not null and %1$s <> ''holder_pseudonym'' group by 1', kind_expression[i], id_column[i])
     loop
       insert into pg_temp.niji_load_person (niji_row, place, person)
         select u.niji_row, i, u.person
@@ -312,11 +326,11 @@ begin
   drop table pg_temp.niji_load_surrogate;
   perform niji.purge_quarantine();
   perform niji.record_act('load_dataset', dataset,
-    jsonb_build_object('source', source, 'sha256', encode(sha256, 'hex'), 'loaded', loaded, 'refused', refused, 'new_persons', new_persons));
+    jsonb_build_object('source', source, 'sha256', encode(sha256, 'hex'), 'loaded', loaded, 'refused', refused, 'new_persons', new_persons, 'by_pseudonym', by_pseudonym));
 end
 $$;
 comment on function @extschema@.load_dataset(text, regclass, text, bytea, jsonb, numeric) is
-  'Takes the rows of the caller''s own staging table into a dataset: columns by name, persons from identifiers (columns identifier and identifier_kind; or as the JSON object identifiers says, by person column), physicians, records and households from their codes as text (those of the dataset''s holder, or of the issuer that identifiers gives for the column). Rows whose source_reason is set, whose identifier is malformed or whose values do not fit go to quarantine with source_place and source_raw (or the row itself); the others are loaded. source and sha256 name the file, max_new limits new persons as in niji.enrol_batch(). new_persons counts those first seen in this transaction. Duty: loader; recorded with its counts.';
+  'Takes the rows of the caller''s own staging table into a dataset: columns by name, persons from identifiers (columns identifier and identifier_kind; or as the JSON object identifiers says, by person column) or, with the kind holder_pseudonym, from pseudonyms in the own domain of the dataset''s holder, for whom the caller acts (niji.grant_holder), physicians, records and households from their codes as text (those of the dataset''s holder, or of the issuer that identifiers gives for the column). Rows whose source_reason is set, whose identifier is malformed or whose values do not fit go to quarantine with source_place and source_raw (or the row itself); the others are loaded. source and sha256 name the file, max_new limits new persons as in niji.enrol_batch(). new_persons counts those first seen in this transaction. Duty: loader; recorded with its counts.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
   ('loader', 'function', 'load_dataset(text, regclass, text, bytea, jsonb, numeric)');

@@ -34,6 +34,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -90,6 +91,59 @@ merge_current(int32 person)
 	UnregisterSnapshot(snapshot);
 	table_close(heap, AccessShareLock);
 	return person;
+}
+
+/* so few are looked up one by one; for more all merges in force are read at once */
+#define MERGE_FEW 16
+
+typedef struct Merged
+{
+	int32		gone;			/* the hash key */
+	int32		keep;
+} Merged;
+
+void
+merge_current_list(int32 *persons, const bool *nulls, int n)
+{
+	HASHCTL		control = {.keysize = sizeof(int32), .entrysize = sizeof(Merged), .hcxt = CurrentMemoryContext};
+	HTAB	   *merges;
+	Relation	heap;
+	Snapshot	snapshot;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (n <= MERGE_FEW)
+	{
+		for (int i = 0; i < n; i++)
+			if (!nulls[i])
+				persons[i] = merge_current(persons[i]);
+		return;
+	}
+	merges = hash_create("niji merges in force", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	heap = table_open(catalog_relation("person_merge"), AccessShareLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	/* the index has those in force only */
+	scan = systable_beginscan(heap, catalog_relation("person_merge_gone"), true, snapshot, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		int32		gone = DatumGetInt32(heap_getattr(tuple, MERGE_GONE, RelationGetDescr(heap), &isnull));
+		Merged	   *merged = hash_search(merges, &gone, HASH_ENTER, NULL);
+
+		merged->keep = DatumGetInt32(heap_getattr(tuple, MERGE_KEEP, RelationGetDescr(heap), &isnull));
+		CHECK_FOR_INTERRUPTS();
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(heap, AccessShareLock);
+	for (int i = 0; i < n; i++)
+	{
+		Merged	   *merged;
+
+		while (!nulls[i] && (merged = hash_search(merges, &persons[i], HASH_FIND, NULL)) != NULL)
+			persons[i] = merged->keep;
+	}
+	hash_destroy(merges);
 }
 
 /* niji.current_person(person) */

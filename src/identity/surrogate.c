@@ -19,6 +19,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/duty.h"
@@ -32,6 +35,9 @@
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(surrogate_in);
 PG_FUNCTION_INFO_V1(surrogate_out);
@@ -41,6 +47,15 @@ PG_FUNCTION_INFO_V1(pseudonym_of_physician);
 PG_FUNCTION_INFO_V1(pseudonym_of_record);
 PG_FUNCTION_INFO_V1(pseudonym_of_household);
 PG_FUNCTION_INFO_V1(keyed_digest);
+PG_FUNCTION_INFO_V1(surrogate_stored);
+
+/* attribute numbers of niji.surrogate */
+enum
+{
+	SURROGATE_CLASS = 1,
+	SURROGATE_GENERATION = 2,
+	SURROGATE_DIGEST = 3
+};
 
 /* before any table is read, so that dump, restore and replication depend on nothing */
 static void
@@ -171,4 +186,37 @@ keyed_digest(PG_FUNCTION_ARGS)
 	SET_VARSIZE(result, VARHDRSZ + DIGEST_LENGTH);
 	memcpy(VARDATA(result), digests + (generation - 1) * DIGEST_LENGTH, DIGEST_LENGTH);
 	PG_RETURN_BYTEA_P(result);
+}
+
+/* niji.surrogate_stored(class, canonical text): by what is committed now, whatever the transaction's snapshot */
+Datum
+surrogate_stored(PG_FUNCTION_ARGS)
+{
+	int			class = PG_GETARG_INT32(0);
+	text	   *canonical = PG_GETARG_TEXT_PP(1);
+	int			newest = key_current_generation();
+	uint8	   *digests = palloc(newest * DIGEST_LENGTH);
+	char		value[VARHDRSZ + DIGEST_LENGTH];
+	Relation	heap = table_open(catalog_relation("surrogate"), AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		found = false;
+
+	digest_compute(90 + class, VARDATA_ANY(canonical), VARSIZE_ANY_EXHDR(canonical), newest, digests);
+	SET_VARSIZE(value, sizeof(value));
+	for (int generation = 1; generation <= newest && !found; generation++)
+	{
+		ScanKeyData key[3];
+		SysScanDesc scan;
+
+		memcpy(value + VARHDRSZ, digests + (generation - 1) * DIGEST_LENGTH, DIGEST_LENGTH);
+		ScanKeyInit(&key[0], SURROGATE_CLASS, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(class));
+		ScanKeyInit(&key[1], SURROGATE_GENERATION, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(generation));
+		ScanKeyInit(&key[2], SURROGATE_DIGEST, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(value));
+		scan = systable_beginscan(heap, catalog_relation("surrogate_digest"), true, snapshot, 3, key);
+		found = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+	}
+	UnregisterSnapshot(snapshot);
+	table_close(heap, AccessShareLock);
+	PG_RETURN_BOOL(found);
 }

@@ -7,7 +7,12 @@
  * to nobody; the functions around them ask for the duty, the second person and
  * the record.  What is not a person's pseudonym of the domain is an error that
  * names its place in the list, never the value: a list that was mixed up is to
- * be noticed, and nothing of it is answered.
+ * be noticed, and nothing of it is answered.  (A file that is loaded is not such
+ * a list: its bad rows go to quarantine, and the others are loaded.)
+ *
+ * A list may be older than a merge of two persons (merge.c): the pseudonym of
+ * the one that is gone leads to the one that was kept, while the merge is in
+ * force.
  *
  * A translation is on disk in the trail before the first pseudonym is
  * returned, with the persons as a Roaring bitmap in the private part.
@@ -23,6 +28,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "identity/domain.h"
+#include "identity/merge.h"
 #include "identity/pseudonym.h"
 #include "miscadmin.h"
 #include "trail/act.h"
@@ -36,6 +42,7 @@
 #define WHO_TURNS_BACK (NIJI_CUSTODIAN | NIJI_AUDITOR | NIJI_CONSENT_OFFICER | NIJI_LOADER)
 
 PG_FUNCTION_INFO_V1(persons_of);
+PG_FUNCTION_INFO_V1(persons_behind);
 PG_FUNCTION_INFO_V1(pseudonyms_of);
 PG_FUNCTION_INFO_V1(translate_list);
 
@@ -51,9 +58,9 @@ take_apart(ArrayType *array, Oid type, int16 length, bool byval, char align, Dat
 	deconstruct_array(array, type, length, byval, align, values, nulls, n);
 }
 
-/* the persons behind pseudonyms of a domain; 0 for null */
+/* the persons behind pseudonyms of a domain, as they are now; 0 for null, which with "lenient" a foreign one becomes */
 static int32 *
-find_persons(Datum *pseudonyms, const bool *nulls, int n, int domain)
+find_persons(Datum *pseudonyms, bool *nulls, int n, int domain, bool lenient)
 {
 	int32	   *persons = MemoryContextAllocHuge(CurrentMemoryContext, Max(n, 1) * sizeof(int32));
 
@@ -69,12 +76,20 @@ find_persons(Datum *pseudonyms, const bool *nulls, int n, int domain)
 			continue;
 		if (!domain_decrypt(domain, DatumGetPseudonymP(pseudonyms[i])->bytes, &class, &value) ||
 			class != CLASS_PERSON || value <= 0 || value > PG_INT32_MAX)
+		{
+			if (lenient)
+			{
+				nulls[i] = true;
+				continue;
+			}
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("pseudonym %d of the list is not a person's pseudonym of domain %d", i + 1, domain),
 					 errdetail("It is of another domain, of another class, or invented. Nothing was answered.")));
+		}
 		persons[i] = (int32) value;
 	}
+	merge_current_list(persons, nulls, n);
 	return persons;
 }
 
@@ -99,9 +114,8 @@ make_pseudonyms(const int32 *persons, const bool *nulls, int n, int domain)
 							  TYPALIGN_CHAR);
 }
 
-/* niji.persons_of(pseudonyms, domain): in order, null for null */
-Datum
-persons_of(PG_FUNCTION_ARGS)
+static Datum
+answer_persons(FunctionCallInfo fcinfo, bool lenient)
 {
 	int			domain = PG_GETARG_INT32(1);
 	Oid			person_type = catalog_type("person");
@@ -113,12 +127,26 @@ persons_of(PG_FUNCTION_ARGS)
 
 	duty_require(WHO_TURNS_BACK, "find the persons behind pseudonyms");
 	take_apart(PG_GETARG_ARRAYTYPE_P(0), pseudonym_type(), sizeof(Pseudonym), false, TYPALIGN_CHAR, &values, &nulls, &n);
-	persons = find_persons(values, nulls, n, domain);
+	persons = find_persons(values, nulls, n, domain, lenient);
 	if (n == 0)
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(person_type));
 	for (int i = 0; i < n; i++)
 		values[i] = Int32GetDatum(persons[i]);
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &n, &lower, person_type, sizeof(int32), true, TYPALIGN_INT));
+}
+
+/* niji.persons_of(pseudonyms, domain): in order, null for null */
+Datum
+persons_of(PG_FUNCTION_ARGS)
+{
+	return answer_persons(fcinfo, false);
+}
+
+/* niji.persons_behind(pseudonyms, domain): the same, with null for what is no person's pseudonym of the domain */
+Datum
+persons_behind(PG_FUNCTION_ARGS)
+{
+	return answer_persons(fcinfo, true);
 }
 
 /* niji.pseudonyms_of(persons, domain): in order, null for null; unlike pseudonym() also in a loader's session */
@@ -167,7 +195,7 @@ translate_list(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many pseudonyms at once"),
 				 errdetail("A list may have %d.", TRANSLATE_MAX)));
-	persons = find_persons(values, nulls, n, from);
+	persons = find_persons(values, nulls, n, from, false);
 	result = make_pseudonyms(persons, nulls, n, to);
 
 	/* CRoaring allocates by malloc: nothing in here raises */

@@ -87,7 +87,17 @@ $node->safe_psql('niji', q{
 	select niji.grant_duty('auditor', 'an_auditor');
 	create table known (identifier text, person niji.person);
 	create table met (identifier text, person niji.person);
-	grant select, insert on known, met to public;});
+	create table coded (code text, number bigint);
+	grant select, insert on known, met, coded to public;});
+
+# codes of physicians get their numbers as load_dataset() gives them
+my $codes = sub {
+	my ($from, $to) = @_;
+	return "insert into coded select u.* from (select array(select 'c' || i from generate_series($from, $to) i) as a) v,"
+	  . " lateral unnest(v.a, niji.surrogates('niji.physician', 'hospital', v.a)) as u";
+};
+my $renumbered = "select count(*) from coded c where number is distinct from (niji.surrogates('niji.physician', 'hospital', array[code]))[1]";
+my $code_generations = "select string_agg(distinct generation::text, ',') from niji.surrogate";
 
 # ---- who may, and when ----
 like(failure('call niji.rotate_identity_key()', '-U', 'a_loader'), qr/ERROR:  42501/, 'a loader may not rotate the key');
@@ -103,11 +113,12 @@ like($err, qr/NOTICE:  no digest has to be carried.*newest generation of the mas
 is($node->safe_psql('niji', 'select count(*) from niji.rotation_progress'), '0', 'and nothing is noted');
 
 # ---- from two generations to a third ----
-$node->safe_psql('niji', $enrol->(1, 3000));
+$node->safe_psql('niji', $enrol->(1, 3000) . '; ' . $codes->(1, 30));
 new_generation(2);
-$node->safe_psql('niji', $enrol->(3001, 4000));
+$node->safe_psql('niji', $enrol->(3001, 4000) . '; ' . $codes->(31, 50));
 new_generation(3);
-$node->safe_psql('niji', $enrol->(4001, 4500));
+$node->safe_psql('niji', $enrol->(4001, 4500) . '; ' . $codes->(51, 60));
+is($node->safe_psql('niji', $code_generations), '1,2,3', 'codes have numbers under three generations');
 is($node->safe_psql('niji', $generations), '1,2,3', 'people are stored under three generations');
 $node->safe_psql('niji', 'create table before as select ctid as place, * from niji.identifier');
 
@@ -129,6 +140,8 @@ append_to_file($load, <<'END');
 insert into met select v.i, niji.enrol('registry', v.i) from (select 'r:' || :i) as v(i);
 insert into met select u.i, u.p from (select array(select 'r:' || i from generate_series(:i, :i + 30) i order by random()) as a) as v, lateral unnest(v.a, niji.enrol_batch('registry', v.a)) as u(i, p);
 select 1 / (niji.find_person('registry', 'r:' || :i) is not null)::int;
+\set j random(1, 90)
+insert into coded select c, (niji.surrogates('niji.physician', 'hospital', array[c]))[1] from (select 'c' || :j as c) x;
 END
 my ($bench_out, $bench_err) = ('', '');
 my $bench = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-t', '120', '-f', $load, '-h', $node->host, '-p', $node->port, 'niji' ],
@@ -142,17 +155,20 @@ is($node->safe_psql('niji', $generations), '3', 'no digest of an older generatio
 is($node->safe_psql('niji', $lost), '0', 'every identifier finds its person');
 is($node->safe_psql('niji', 'select count(*) from (select identifier from (table known union all table met) x group by 1 having count(distinct person) > 1) y'),
 	'0', 'nobody known became new');
+is($node->safe_psql('niji', $code_generations), '3', 'nor one of a code');
+is($node->safe_psql('niji', 'select count(distinct number) = count(distinct code) and count(distinct (code, number)) = count(distinct code) from coded'), 't', 'every code has one number');
+is($node->safe_psql('niji', $renumbered), '0', 'which it keeps');
 is($node->safe_psql('niji', 'select count(*) from niji.identifier i join before b using (person) where (i.kind, i.source, i.normalization, i.enrolled_at) is distinct from (b.kind, b.source, b.normalization, b.enrolled_at)'),
 	'0', 'all but digest and generation is as it was');
 is($node->safe_psql('niji', 'select state, from_generation, to_generation, total, done, "left", conflicts, started_by, pid is null, finished_at > started_at from niji.rotation_progress'),
-	'complete|1|3|4000|4000|0|0|a_governor|t|t', 'the run is noted, with its counts');
+	'complete|1|3|4050|4050|0|0|a_governor|t|t', 'the run is noted, with its counts');
 like($node->safe_psql('niji', 'select batches from niji.rotation_progress'), qr/^[89]\d|\d{3,}$/, 'in batches');
 go('old_snapshot');
 is(end_of($old), "4500\n0\nt\n", 'a snapshot from before it still finds everybody, where they were');
 ok(NijiTest::wait_for($node, "select count(*) = 2 from niji.trail_acts where action = 'rotate_identity_key'"),
 	'its start and its end are acts of governance');
 is($node->safe_psql('niji', "select string_agg(details->>'phase' || ' ' || (details->>'done') || ' ' || (details->>'total'), ', ' order by seq) from niji.trail_acts where action = 'rotate_identity_key'"),
-	'start 0 4000, complete 4000 4000', 'with counts');
+	'start 0 4050, complete 4050 4050', 'with counts');
 is($node->safe_psql('niji', $state, extra_params => [ '-U', 'an_auditor' ]), 'complete', 'an auditor sees it');
 like(failure($state, '-U', 'a_loader'), qr/ERROR:  42501/, 'a loader does not');
 
@@ -294,6 +310,65 @@ is(probes_of($nobody), 500, 'and the older generations are searched again');
 $node->safe_psql('niji', 'delete from niji.identifier where generation < 5; call niji.rotate_identity_key()');
 is($node->safe_psql('niji', $state), 'complete', 'once that is mended, the key can be rotated');
 is(probes_of($nobody), 100, 'and one generation is searched');
+
+# ---- codes of physicians, records and households: a crash among them, and a row that is held ----
+$node->safe_psql('niji', $codes->(1000, 4000));
+new_generation(6);
+$node->safe_psql('niji', "begin; update niji.surrogate set normalization = normalization where value = (select number from coded where code = 'c7' limit 1); prepare transaction 'code'");
+$rotation = session("call niji.rotate_identity_key(5);\n");
+ok($node->poll_query_until('niji', "select next_table = 'surrogate' and next_block > 0 from niji.key_rotation order by run desc limit 1"), 'when identifiers are carried, codes are');
+$node->stop('immediate');
+end_of($rotation);
+$node->start;
+NijiTest::wait_for_writer($node);
+is($node->safe_psql('niji', "$generations; $code_generations; $state"), "6\n5,6\ninterrupted", 'after a crash among them both generations are there');
+is($node->safe_psql('niji', 'select done = (select count(*) from niji.identifier where generation = 6) + (select count(*) from niji.surrogate where generation = 6) from niji.key_rotation order by run desc limit 1'),
+	't', 'and what is noted as done is what is done');
+is($node->safe_psql('niji', $renumbered), '0', 'halfway, every code has its number');
+$rotation = session("call niji.rotate_identity_key(500);\n");
+ok($node->poll_query_until('niji', 'select state = $$running$$ and "left" = 1 and done = total - 1 from niji.rotation_progress order by run desc limit 1'),
+	'called again, it goes on, to a row that somebody holds');
+is($node->safe_psql('niji', 'select batches < 3000 from niji.key_rotation order by run desc limit 1'), 't', 'without beginning anew');
+$node->safe_psql('niji', "commit prepared 'code'");
+is(end_of($rotation), '', 'and to the end when it is free');
+is($node->safe_psql('niji', "$code_generations; $state; $renumbered; $lost"), "6\ncomplete\n0\n0", 'no code has an older digest, and none another number');
+
+# REPEATABLE READ that has not seen a code which got its number under the generation before
+$repeatable = session(<<'END');
+begin isolation level repeatable read;
+select count(*) > 0 from coded;
+wait codes
+select niji.surrogates('niji.physician', 'hospital', array['just']);
+rollback;
+END
+arrived('codes');
+$node->safe_psql('niji', "select niji.surrogates('niji.physician', 'hospital', array['just'])");
+new_generation(7);
+$node->safe_psql('niji', "select niji.surrogates('niji.physician', 'hospital', array['later'])");
+go('codes');
+like(end_of($repeatable), qr/ERROR:  40001/, 'is told so, and the code gets no second number');
+# a first use of a generation waits for who gives numbers under the one before
+$prepared = session(<<'END');
+begin;
+select cardinality(niji.surrogates('niji.physician', 'hospital', array['first']));
+wait numbers
+commit;
+END
+arrived('numbers');
+NijiTest::make_keys($node, 8);
+NijiTest::wait_for_writer($node);
+$node->reload;
+my $other = session("select cardinality(niji.surrogates('niji.physician', 'hospital', array['first']));\n");
+ok($node->poll_query_until('niji', "select count(*) > 0 from pg_locks where not granted and relation = 'niji.identifier'::regclass"), 'the first use of a generation waits for who gives numbers');
+go('numbers');
+end_of($prepared);
+end_of($other);
+is($node->safe_psql('niji', "select count(*) from niji.surrogate where niji.surrogate_stored(3, 'hospital:first') and digest in (select niji.keyed_digest(93, 'hospital:first', g) from generate_series(1, 8) g)"),
+	'1', 'so a code gets one');
+# an older copy of the table brought one back with another number
+$node->safe_psql('niji', "insert into niji.surrogate (class, generation, digest) values (3, 8, niji.keyed_digest(93, 'hospital:c9', 8))");
+($code, $out, $err) = $node->psql('niji', 'call niji.rotate_identity_key()');
+like($err, qr/WARNING:  1 digest could not be carried to generation 8.*the same code with another number/s, 'a code that is stored twice with two numbers is told');
 
 $node->stop;
 done_testing();
