@@ -10,6 +10,11 @@ language c stable strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.require_duty(text, text) is
   'Raises 42501 unless the session''s user has one of the duties (a list with commas) or is a superuser. The second argument completes "permission denied to …".';
 
+create function @extschema@.require_no_transaction(what text) returns void
+language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+comment on function @extschema@.require_no_transaction(text) is
+  'Raises 25001 within a transaction block, for procedures that commit. The argument is the procedure''s name.';
+
 create function @extschema@.has_duty(duty text) returns boolean
 language c stable strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.has_duty(text) is
@@ -66,6 +71,9 @@ create table @extschema@.duty_right (
 );
 comment on table @extschema@.duty_right is
   'The matrix of functions and views by duty: a function''s (or procedure''s) name with its argument types, the name of a view or of a type, in schema niji.';
+insert into @extschema@.duty_right (duty, kind, object) values
+  ('loader', 'function', 'require_no_transaction(text)'),
+  ('custodian', 'function', 'require_no_transaction(text)');
 
 create function @extschema@.grant_duty(duty text, role regrole) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -81,6 +89,9 @@ begin
   if not exists (select from niji.duty d where d.duty = grant_duty.duty) then
     raise exception using errcode = '22023', message = format('there is no duty "%s"', duty),
       hint = 'The duties are in niji.duty.';
+  end if;
+  if name is null then
+    raise exception using errcode = '22004', message = 'a duty needs a role that exists';
   end if;
   insert into niji.duty_grant (duty, role, role_name) values (grant_duty.duty, grant_duty.role, name)
     on conflict on constraint duty_grant_pkey do update set role = excluded.role;

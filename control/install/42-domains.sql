@@ -24,6 +24,11 @@ alter table @extschema@.domain enable always trigger invalidate;
 select pg_catalog.pg_extension_config_dump('@extschema@.domain', '');
 select pg_catalog.pg_extension_config_dump('@extschema@.domain_id_seq', '');
 
+create view @extschema@.domains as
+  select d.id, d.name, d.kind, d.generation, d.created_at, d.erased_at, d.erased_reason from @extschema@.domain d;
+comment on view @extschema@.domains is
+  'Pseudonym domains (仮名化ドメイン) without their salts: a permit''s bears the permit''s code, a holder''s the name "holder CODE". generation: of the master key that it was made with, and keeps.';
+
 create function @extschema@.domain_generation() returns integer
 language c stable parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.domain_generation() is
@@ -71,7 +76,8 @@ begin
   end if;
   select * into d from niji.domain x where x.name = erase_domain.name for update;
   if not found then
-    raise exception using errcode = '42704', message = format('there is no pseudonym domain "%s"', erase_domain.name);
+    raise exception using errcode = '42704', message = format('there is no pseudonym domain "%s"', erase_domain.name),
+      hint = 'The domains are in niji.domains.';
   end if;
   if d.erased_at is not null then
     raise exception using errcode = '55000', message = format('pseudonym domain "%s" was erased already', erase_domain.name);
@@ -110,4 +116,7 @@ insert into @extschema@.public_function values
   ('pseudonym(niji.institution_code, integer, niji.person)');
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'create_domain(text, text)'),
+  ('governance', 'select', 'domains'),
+  ('custodian', 'select', 'domains'),
+  ('auditor', 'select', 'domains'),
   ('governance', 'function', 'erase_domain(text, text)');

@@ -141,6 +141,8 @@ declare
   message text;
   detail text;
   hint text;
+  wanted record;
+  found_type pg_catalog.regtype;
 begin
   if relation is null or identifier_column is null or person_column is null then
     raise exception using errcode = '22004', message = 'a table, its column of identifiers and its column of persons are needed';
@@ -152,6 +154,23 @@ begin
     raise exception using errcode = '42809', message = pg_catalog.format('%s is not a table', relation),
       hint = 'Name the partitions one by one.';
   end if;
+  for wanted in select w.name, w.role
+                  from (values (identifier_column, 'identifiers'), (person_column, 'persons'), (rule_column, 'rules')) w (name, role) where w.name is not null loop
+    select a.atttypid::pg_catalog.regtype into found_type
+      from pg_catalog.pg_attribute a where a.attrelid = relation and a.attname = wanted.name and a.attnum > 0 and not a.attisdropped;
+    if not found then
+      continue when wanted.role = 'persons';  -- it is added
+      raise exception using errcode = '42703', message = pg_catalog.format('%s has no column "%s"', relation, wanted.name);
+    end if;
+    if wanted.role = 'persons' and found_type <> 'niji.person'::pg_catalog.regtype then
+      raise exception using errcode = '42804', message = pg_catalog.format('column "%s" is not of type niji.person', wanted.name),
+        hint = 'The third argument is the column that takes the persons.';
+    end if;
+    if wanted.role = 'rules' and found_type not in ('text'::pg_catalog.regtype, 'varchar'::pg_catalog.regtype) then
+      raise exception using errcode = '42804', message = pg_catalog.format('column "%s" is not of type text', wanted.name);
+    end if;
+  end loop;
+  perform niji.require_no_transaction('niji.enrol_table()');
   blocks := pg_catalog.pg_relation_size(relation) / pg_catalog.current_setting('block_size')::bigint;
   run := niji.enrol_run_begin(relation, person_column, kind, source, blocks);
   commit;

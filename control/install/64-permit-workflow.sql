@@ -343,6 +343,9 @@ declare
   p niji.permit;
 begin
   perform niji.require_duty('governance', 'close a permit');
+  if coalesce(btrim(reason), '') = '' then
+    raise exception using errcode = '22023', message = 'a permit is not closed without a reason', detail = 'Closing is for good.';
+  end if;
   p := niji.lock_permit(permit);
   if p.state <> 'closed' or p.role is null then
     perform niji.require_state(p, 'close', 'draft', 'submitted', 'approved', 'granted', 'suspended');
@@ -362,7 +365,7 @@ begin
 end
 $$;
 comment on function @extschema@.close_permit(text, text) is
-  'Closes a permit for good and removes its role, schema, views, grants and policies, with what readers built upon the views. Reads are refused at once; where an open transaction holds the objects they stay, with a warning, until the call is repeated. Errors: 42704, 55000. Duty: governance.';
+  'Closes a permit for good and removes its role, schema, views, grants and policies, with what readers built upon the views. Reads are refused at once; where an open transaction holds the objects they stay, with a warning, until the call is repeated. Errors: 22023 no reason, 42704, 55000. Duty: governance.';
 
 create function @extschema@.add_reader(permit text, reader regrole) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp

@@ -50,7 +50,8 @@ declare
 begin
   select * into d from niji.domain x where x.name = find_domain.name;
   if not found then
-    raise exception using errcode = '42704', message = format('there is no pseudonym domain "%s"', name);
+    raise exception using errcode = '42704', message = format('there is no pseudonym domain "%s"', name),
+      hint = 'The domains are in niji.domains: a permit''s bears the permit''s code, a holder''s the name "holder CODE".';
   end if;
   if d.erased_at is not null then
     raise exception using errcode = '55000', message = format('pseudonym domain "%s" was erased', name);

@@ -22,7 +22,7 @@ create table @extschema@.adoption (
   part integer not null default 1,
   block bigint not null default 0,
   adopted bigint not null default 0,
-  state text not null default 'running' check (state in ('running', 'adopted', 'dropped', 'proved', 'found')),
+  state text not null default 'running' check (state in ('running', 'adopted', 'dropped', 'proved', 'found', 'abandoned')),
   started_by name not null default session_user,
   started_at timestamptz not null default now(),
   changed_at timestamptz not null default now()
@@ -53,7 +53,7 @@ create view @extschema@.adoptions as
    where a.started_by = session_user or @extschema@.has_duty('governance') or @extschema@.has_duty('auditor')
       or (select r.rolsuper from pg_catalog.pg_roles r where r.rolname = session_user);
 comment on view @extschema@.adoptions is
-  'Adoptions of tables: state running, adopted (every row has its person), dropped (the identifiers'' columns are gone), proved (and nothing was left), found (identifiers are left, see findings). Loaders see their own.';
+  'Adoptions of tables: state running, adopted (every row has its person), dropped (the identifiers'' columns are gone), proved (and nothing was left), found (identifiers are left, see findings), abandoned. Loaders see their own.';
 
 create function @extschema@.forget_person() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -117,7 +117,7 @@ begin
     perform niji.lock_adopted(relation, 'access share');
     if (a.kind, a.expression) is distinct from (begin_adoption.kind, sha256(convert_to(begin_adoption.expression, 'UTF8'))) then
       raise exception using errcode = '55000', message = format('%s is being adopted with another expression or kind', relation),
-        hint = 'Call niji.adopt() with the same ones to go on.';
+        hint = format('Call niji.adopt() with the same ones to go on, or niji.abandon_adoption(%s, reason) to begin anew.', a.id);
     end if;
     -- once more from the start: only rows without a person are looked at
     update niji.adoption x set state = 'running', part = case when x.state = 'adopted' then 1 else x.part end,
@@ -263,6 +263,30 @@ $$;
 comment on function @extschema@.drop_adopted(bigint, name[]) is
   'Drops the columns with identifiers and the triggers, and writes the table anew. Internal to niji.adopt().';
 
+create function @extschema@.abandon_adoption(id bigint, reason text) returns void
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  a niji.adoption;
+begin
+  if coalesce(btrim(reason), '') = '' then
+    raise exception using errcode = '22023', message = 'an adoption is not abandoned without a reason';
+  end if;
+  a := niji.lock_adoption(id);
+  if a.state not in ('running', 'adopted') then
+    raise exception using errcode = '55000', message = format('adoption %s is not under way', a.id), detail = format('It is %s.', a.state);
+  end if;
+  perform niji.lock_adopted(a.relation, 'access exclusive');
+  execute format('drop trigger niji_adopt_insert on %s', a.relation);
+  execute format('drop trigger niji_adopt_update on %s', a.relation);
+  execute format('alter table %s drop column person restrict', a.relation);
+  update niji.adoption x set state = 'abandoned', changed_at = now() where x.id = a.id;
+  perform niji.record_act('abandon_adoption', a.relation::text, jsonb_build_object('id', a.id, 'kind', a.kind, 'rows', a.adopted, 'reason', reason));
+end
+$$;
+comment on function @extschema@.abandon_adoption(bigint, text) is
+  'Takes the column of persons and the triggers off a table whose adoption began with the wrong expression or kind, so that it can begin anew; the columns with identifiers are as they were. Who was enrolled stays enrolled. Errors: 55000 the identifiers'' columns were dropped already. Duty: loader, as the owner; recorded.';
+
 create function @extschema@.prove_adoption(id bigint) returns bigint
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -404,7 +428,10 @@ begin
       raise exception using errcode = '42703', message = format('%s has no column "%s"', relation, dropped);
     end if;
   end loop;
+  perform niji.require_no_transaction('niji.adopt()');
   adoption := niji.begin_adoption(relation, identifier_expression, kind);
+  -- no row: an expression that cannot be read takes back what was begun
+  perform from niji.adopt_rows(relation, identifier_expression, kind, 0, 0, null, null);
   source := format('adopt %s', relation);
   blocks := greatest(1, batch_size / 60);
   commit;
@@ -489,7 +516,7 @@ insert into @extschema@.duty_right (duty, kind, object)
     from unnest(array['adopt(regclass, text, text, integer, name[], numeric)', 'adopt_rows(regclass, text, text, bigint, bigint, text, numeric)',
                       'begin_adoption(regclass, text, text)', 'next_adoption(bigint, integer)', 'count_adopted(bigint, bigint)',
                       'note_finding(bigint, text, name, text, bigint)', 'set_adoption(bigint, text)', 'drop_adopted(bigint, name[])',
-                      'prove_adoption(bigint)', 'family(regclass)']) f;
+                      'prove_adoption(bigint)', 'abandon_adoption(bigint, text)', 'family(regclass)']) f;
 insert into @extschema@.duty_right (duty, kind, object)
   select d, 'select', 'adoptions' from unnest(array['loader', 'governance', 'auditor']) d;
 insert into @extschema@.duty_right (duty, kind, object)

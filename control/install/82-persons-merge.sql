@@ -212,6 +212,11 @@ begin
         end;
       end loop;
     elsif m.state = 'moving back' then
+      continue when not exists (select from niji.person_move v where v.merge = m.id and v.dataset = d.id and v.person_column = d.person_column);
+      if key_expression is null then
+        raise exception using errcode = '55000', message = format('rows of dataset "%s" cannot be moved back', d.name),
+          detail = 'It has no primary key any more.', hint = 'Add the primary key that it had at the merge, then try again.';
+      end if;
       begin
         moved := moved + niji.run_on_dataset(format(
           'with picked as (select v.id, v.key from niji.person_move v where v.merge = $3 and v.dataset = %3$s and v.person_column = %4$L order by v.id desc limit $4),
@@ -287,6 +292,7 @@ begin
   if portion is null or portion < 1 then
     raise exception using errcode = '22023', message = 'a portion is a number of rows from 1';
   end if;
+  perform niji.require_no_transaction('niji.move_rows()');
   for open_merge in select niji.open_merges() loop
     while niji.move_portion(open_merge, portion) > 0 loop
       commit;

@@ -8,6 +8,7 @@ create role reviewer_baba login;
 create role reviewer_chiba login;
 create role auditor_endo login;
 create role custodian_goto login;
+create role custodian_hara login;
 create role analyst_fujita login;
 
 do $$
@@ -19,6 +20,7 @@ begin
   perform niji.grant_duty('reviewer', 'reviewer_chiba');
   perform niji.grant_duty('auditor', 'auditor_endo');
   perform niji.grant_duty('custodian', 'custodian_goto');
+  perform niji.grant_duty('custodian', 'custodian_hara');
   perform niji.harden();
 end $$;
 

@@ -292,7 +292,7 @@ rotate(int batch_size)
 		return;
 	}
 	next_transaction();
-	while (attribute_carry(rotation.to, batch_size))
+	while (attribute_carry(carry->to, batch_size))
 		next_transaction();
 	for (;;)
 	{

@@ -1,6 +1,6 @@
 -- Rights: PUBLIC may execute exactly what the list says, and a duty gives exactly what the matrix says.
 \set ON_ERROR_STOP 1
-select plan(11);
+select plan(12);
 
 select set_eq(
   $$ select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'niji'::regnamespace and has_function_privilege('public', p.oid, 'execute') $$,
@@ -29,6 +29,7 @@ select set_eq(
   $$ select ('niji.' || object)::regprocedure::text from niji.duty_right where duty = 'loader' and kind = 'function' $$,
   'A loader is granted the functions of the matrix and no others');
 select ok(not exists (select from niji.duty_right where duty = 'loader' and object ~ '^find_person'), 'A loader may not look persons up');
+select throws_ok($$ select niji.grant_duty('loader', null) $$, '22004', null, 'A duty needs a role');
 select niji.revoke_duty('loader', 'one_loader') is null as revoked \g /dev/null
 select is_empty(
   $$ select p.proname from pg_proc p, aclexplode(p.proacl) a where p.pronamespace = 'niji'::regnamespace and a.grantee = 'one_loader'::regrole $$,

@@ -1,5 +1,5 @@
 -- Linkage: links with times, crosswalks, conflicts, enrolling a table, as sentences.
-select plan(54);
+select plan(57);
 
 create role a_loader login;
 create role an_officer login;
@@ -93,6 +93,16 @@ set session authorization a_loader;
 select throws_ok('create table staging.kept (person niji.person)', '42501', null, 'A loader makes no column of persons');
 create table staging.visit (id int, number text, why text);
 insert into staging.visit select i, case when i % 1000 = 0 then 'bad' when i % 777 <> 0 then '0110113719:v' || i % 9000 end, null from generate_series(1, 20000) i;
+\set ON_ERROR_STOP 0
+call niji.enrol_table('staging.visit', 'numbr', 'person', 'patient');
+select is(:'LAST_ERROR_MESSAGE'::text, 'staging.visit has no column "numbr"', 'A misspelt column of a staging table is named');
+call niji.enrol_table('staging.visit', 'number', 'why', 'patient');
+select is(:'LAST_ERROR_MESSAGE'::text, 'column "why" is not of type niji.person', 'and so is one that takes no persons');
+begin;
+call niji.enrol_table('staging.visit', 'number', 'person', 'patient');
+rollback;
+select is(:'LAST_ERROR_MESSAGE'::text, 'cannot call niji.enrol_table() within a transaction', 'It commits, so it is not for a transaction block');
+\set ON_ERROR_STOP 1
 call niji.enrol_table('staging.visit', 'number', 'person', 'patient', 'visits', batch_size => 3000, rule_column => 'why') \g /dev/null
 select is((select format_type(atttypid, null) from pg_attribute where attrelid = 'staging.visit'::regclass and attname = 'person'), 'niji.person', 'enrol_table adds it');
 select is((select array_agg(c order by w) from (select coalesce(why, 'none') as w, count(*) as c from staging.visit where person is null group by 1) x), array[25, 20]::bigint[], 'Each row of a table is given its person, but those without an identifier and those that are malformed');

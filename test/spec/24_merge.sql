@@ -36,6 +36,9 @@ reset session authorization;
 select is((select person from niji.identifier where person = k('two')) , k('two'), 'and then nothing was merged');
 alter table warehouse.lab add primary key (id);
 alter table warehouse.diagnosis add primary key (person, disease);
+-- a dataset without a primary key that has no rows of the two is in nobody's way, there and back
+create table warehouse.keyless (person niji.person);
+do $$ begin perform niji.register_dataset('keyless', 'warehouse.keyless', array['person'], 'city-hospital', 'ehr', 'law'); end $$;
 
 -- ---- a merge ----
 set session authorization analyst_fujita;

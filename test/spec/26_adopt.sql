@@ -1,7 +1,7 @@
 -- Adoption: a table with identifiers becomes one with persons, and nothing is left.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(35);
+select plan(41);
 create function public.state_of(command text) returns text language plpgsql as $$
 begin execute command; return 'ok'; exception when others then return sqlstate; end $$;
 create schema old authorization loader_kato;
@@ -27,14 +27,7 @@ call niji.adopt('old.visit', 'number', 'passport');
 select is(:'LAST_ERROR_SQLSTATE'::text, '22023', 'The kind has to exist');
 call niji.adopt('old.visit', 'no_column', 'patient', 1000);
 select is(:'LAST_ERROR_SQLSTATE'::text, '42703', 'An expression that names no column stops it');
-call niji.adopt('old.visit', '''0110113719:'' || number', 'patient', 1000);
-select is(:'LAST_ERROR_SQLSTATE'::text, '55000', 'Another expression does not go on with what the first began');
-reset session authorization;
-delete from niji.adoption;
-drop trigger niji_adopt_insert on old.visit;
-drop trigger niji_adopt_update on old.visit;
-alter table old.visit drop column person;
-set session authorization loader_kato;
+select is((select count(*) from niji.adoptions), 0::bigint, 'and takes back what was begun');
 call niji.adopt('old.visit', '''0110113719:'' || number', 'patient', drop_columns => '{nothing}');
 select is(:'LAST_ERROR_SQLSTATE'::text, '42703', 'A column to drop has to exist');
 create view old.v as select * from old.visit;
@@ -52,6 +45,19 @@ begin;
 call niji.adopt('old.visit', '''0110113719:'' || number', 'patient');
 rollback;
 select is(:'LAST_ERROR_SQLSTATE'::text, '2D000', 'It commits, so it is not for a transaction block');
+select is(:'LAST_ERROR_MESSAGE'::text, 'cannot call niji.adopt() within a transaction', 'and says so');
+call niji.adopt('old.visit', 'insurer', 'patient');
+call niji.adopt('old.visit', '''0110113719:'' || number', 'patient', 1000);
+select is(:'LAST_ERROR_SQLSTATE'::text, '55000', 'Another expression does not go on with what the first began');
+select is(public.state_of($$ select niji.abandon_adoption((select id from niji.adoptions), ' ') $$), '22023', 'What began wrongly is not abandoned without a reason');
+select is(public.state_of($$ select niji.abandon_adoption((select id from niji.adoptions), 'the wrong column') $$), 'ok', 'but with one');
+select is(public.state_of($$ select niji.abandon_adoption((select id from niji.adoptions), 'the wrong column') $$), '55000', 'and once');
+select is((select array_agg(attname::text order by attnum) from pg_attribute where attrelid = 'old.visit'::regclass and attnum > 0 and not attisdropped),
+  array['number', 'insurer', 'seen_on', 'note', 'more', 'tags', 'raw'], 'The table is as it was');
+reset session authorization;
+delete from niji.adoption_finding;
+delete from niji.adoption where state = 'abandoned';
+set session authorization loader_kato;
 \set ON_ERROR_STOP 1
 drop view old.v;
 

@@ -1,7 +1,7 @@
 -- Datasets and permits: registering, the workflow, what a permit compiles to, and its end.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(108);
+select plan(109);
 grant usage on schema warehouse to public;
 
 /* ---- holders and applicants ---- */
@@ -201,6 +201,7 @@ select is(niji.review_permit('P2026-018', 'reject', 'no'), 'rejected', 'One reje
 set session authorization reviewer_chiba;
 select throws_ok($$ select niji.review_permit('P2026-018', 'approve', 'yes') $$, '55000', null, 'for good');
 set session authorization governance_abe;
+select throws_ok($$ select niji.close_permit('2026-X', null) $$, '22023', null, 'A permit is not closed without a reason');
 select niji.close_permit('2026-X', 'done') \g /dev/null
 reset session authorization;
 select is((select count(*) from pg_roles where rolname like 'niji\_p%'), 1::bigint, 'Closing removes the role');
