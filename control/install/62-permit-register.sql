@@ -104,10 +104,46 @@ $$;
 comment on function @extschema@.family(regclass) is 'A relation with its partitions and inheriting children. Internal.';
 
 /*
+ * Commands name a relation by its text, and are looked up anew: who renames the
+ * table, or its schema, in the moment between would have another relation, a
+ * view of theirs, read or written with the rights of niji's owner.  So the
+ * schema's row is locked, which keeps its name, then the table, and then the
+ * name is looked up once more.
+ */
+create function @extschema@.hold_relation(relation regclass, mode text) returns text
+language plpgsql volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target text;
+begin
+  perform from pg_namespace n where n.oid = (select c.relnamespace from pg_class c where c.oid = relation) for share;
+  select format('%I.%I', n.nspname, c.relname) into target
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = relation;
+  if target is null then
+    raise exception using errcode = '42P01', message = 'the relation does not exist';
+  end if;
+  execute format('lock table %s in %s mode', target, mode);
+  if to_regclass(target) is distinct from relation
+     or not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = relation and format('%I.%I', n.nspname, c.relname) = target) then
+    raise exception using errcode = '40001', message = 'the relation was renamed just now';
+  end if;
+  return target;
+end
+$$;
+comment on function @extschema@.hold_relation(regclass, text) is
+  'Locks a table, and keeps its name, which it gives, and its schema''s until the transaction ends, so that a command that names it means it. Errors: 42P01, 40001 renamed just now. Internal.';
+
+/*
  * Datasets are filled with the rights of niji's owner, and analysed with those
  * of their own.  A function of somebody else, in a trigger, a check, a default,
  * an index, a domain or a cast, would run with them; and who owns a type may
  * make casts to it.
+ *
+ * Nor may it be one of the server's own functions that runs a text as a query,
+ * reads relations by their name, or reaches beyond the row (a file, a setting,
+ * another process): query_to_xml('select mine()') runs mine().  The server
+ * keeps no dependencies on its own functions, so they are looked for in the
+ * expressions.  Volatile ones are refused but for numbers, clocks and chance.
  */
 create function @extschema@.foreign_code(relation regclass) returns setof text
 language sql stable set search_path = pg_catalog, pg_temp
@@ -125,6 +161,26 @@ as $$
                     select d.refclassid, d.refobjid from pg_depend d
                      where d.classid = u.class and d.objid = u.object
                        and d.refclassid in ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass)) x (class, object)
+  ), expression (tree) as (
+    select c.conbin::text from used u join pg_constraint c on u.class = 'pg_constraint'::regclass and c.oid = u.object
+    union all
+    select c.conbin::text from used u join pg_constraint c on u.class = 'pg_type'::regclass and c.contypid = u.object
+    union all
+    select d.adbin::text from used u join pg_attrdef d on u.class = 'pg_attrdef'::regclass and d.oid = u.object
+    union all
+    select t.tgqual::text from used u join pg_trigger t on u.class = 'pg_trigger'::regclass and t.oid = u.object
+    union all
+    select r.ev_action::text || r.ev_qual::text from used u join pg_rewrite r on u.class = 'pg_rewrite'::regclass and r.oid = u.object
+    union all
+    select concat(x.indexprs::text, x.indpred::text) from used u join pg_index x on u.class = 'pg_class'::regclass and x.indrelid = u.object
+    union all
+    select p.partexprs::text from used u join pg_partitioned_table p on u.class = 'pg_class'::regclass and p.partrelid = u.object
+    union all
+    select c.relpartbound::text from used u join pg_class c on u.class = 'pg_class'::regclass and c.oid = u.object
+  ), called (function) as (
+    select m[1]::oid from expression, regexp_matches(tree, ':(?:func|opfunc|aggfn|winfn)(?:id|oid) (\d+)', 'g') m
+    union
+    select t.tgfoid from used u join pg_trigger t on u.class = 'pg_trigger'::regclass and t.oid = u.object
   )
   select format('function %s', p.oid::regprocedure)
     from used u join pg_proc p on u.class = 'pg_proc'::regclass and p.oid = u.object join pg_roles o on o.oid = p.proowner
@@ -133,10 +189,24 @@ as $$
   select format('type %s', t.oid::regtype)
     from used u join pg_type t on u.class = 'pg_type'::regclass and t.oid = u.object join pg_roles o on o.oid = t.typowner
    where not o.rolsuper
+  union
+  select format('function %s', p.oid::regprocedure)
+    from called x join pg_proc p on p.oid = x.function
+   where p.pronamespace = 'pg_catalog'::regnamespace
+     and (p.proname ~ '_to_xml(schema|_and_xmlschema)?$' or p.proname in ('ts_rewrite', 'ts_stat')
+          -- what the server gives to few
+          or not has_function_privilege('public', p.oid, 'execute')
+          or (p.provolatile = 'v' and p.prorettype <> 'trigger'::regtype
+              and p.proname not in ('nextval', 'currval', 'lastval', 'clock_timestamp', 'timeofday', 'random', 'gen_random_uuid', 'uuidv4', 'uuidv7')))
+  union
+  -- niji's own: those that everybody may call, and its triggers
+  select format('function %s', p.oid::regprocedure)
+    from called x join pg_proc p on p.oid = x.function
+   where p.pronamespace = 'niji'::regnamespace and p.prorettype <> 'trigger'::regtype and not has_function_privilege('public', p.oid, 'execute')
   order by 1
 $$;
 comment on function @extschema@.foreign_code(regclass) is
-  'Functions and types that run when a table is written or analysed, in triggers, constraints, defaults, indexes and types, and do not belong to a superuser. Internal.';
+  'Functions and types that run when a table is written or analysed, in triggers, constraints, defaults, indexes and types, and either do not belong to a superuser or run what they are given as a query or reach beyond the row. Internal.';
 
 /* owner, rights and row level security of a dataset; also after a restore */
 create function @extschema@.protect_dataset(dataset integer) returns void
@@ -232,6 +302,10 @@ begin
   select * into c from pg_catalog.pg_class where oid = relation;
   if not found then
     raise exception using errcode = '42P01', message = 'the relation does not exist';
+  end if;
+  if c.relkind in ('r', 'p') then
+    perform niji.hold_relation(relation, 'access exclusive');
+    select * into strict c from pg_catalog.pg_class where oid = relation;
   end if;
   if c.relkind = 'f' then
     raise exception using errcode = '42809', message = format('%s is a foreign table', relation),

@@ -87,12 +87,11 @@ begin
   if sha256 is not null and length(sha256) <> 32 then
     raise exception using errcode = '22023', message = 'a file''s SHA-256 has 32 bytes', hint = 'Use sha256(content).';
   end if;
+  target_name := niji.hold_relation(target.relation, 'row exclusive');
   if exists (select from niji.foreign_code(target.relation)) then
     raise exception using errcode = '42501', message = format('dataset "%s" runs code that does not belong to a superuser', dataset),
       detail = (select format('It uses %s.', string_agg(f, ', ')) from niji.foreign_code(target.relation) f);
   end if;
-  select format('%I.%I', s.nspname, t.relname) into target_name
-    from pg_class t join pg_namespace s on s.oid = t.relnamespace where t.oid = target.relation;
   perform niji.lock_staging(staging);
 
   -- which staging columns hold the identifiers of which person column

@@ -84,7 +84,7 @@ begin
     end if;
     exit when i = 2;
     -- judged again under the lock
-    execute format('lock table %s in %s mode', relation, mode);
+    perform niji.hold_relation(relation, mode);
   end loop;
   if c.relkind not in ('r', 'p') or c.relpersistence = 't' or c.relispartition
      or exists (select from niji.family(relation) f join pg_class x on x.oid = f where x.relkind not in ('r', 'p'))

@@ -167,12 +167,13 @@ begin
     update niji.identifier i set person = m.keep, origin = coalesce(i.origin, m.gone) where i.person = m.gone;
   end if;
   for d in
-    select s.id, s.name, s.relation, c as person_column, format('%I.%I', n.nspname, t.relname) as target
-      from niji.dataset s join pg_class t on t.oid = s.relation join pg_namespace n on n.oid = t.relnamespace,
+    select s.id, s.name, s.relation, c as person_column, null::text as target
+      from niji.dataset s join pg_class t on t.oid = s.relation,
            unnest(s.person_columns) with ordinality u (c, o)
      order by s.id, case when m.state = 'moving' then o else -o end
   loop
     exit when moved >= portion;
+    d.target := niji.hold_relation(d.relation, 'row exclusive');
     key_expression := niji.person_row_key(d.relation, 't');
     if m.state = 'moving' then
       continue when niji.run_on_dataset(format('select 1 from %s t where t.%I = $1 limit 1', d.target, d.person_column), m.gone, null, null, null, null) is null;
@@ -259,13 +260,18 @@ begin
     if exists (select from niji.person_move v where v.merge = m.id) then
       return false;
     end if;
-    -- what counted for both only because they were taken for one; denials that were declared meanwhile stay for both
+    -- what counted for both only because they were taken for one; denials that were declared meanwhile stay for both,
+    -- permissions for neither: either may have given it, and it would lift the denial of the other
     insert into niji.consent_void (consent, reason)
-      select x.consent, format('merge %s was undone', m.id)
-        from niji.consent_copy x join niji.consent k on k.id = x.consent
-       where (x.merge = m.id or (x.merge is null and x.what = 'mirror' and k.person = m.gone))
-         and (x.what in ('history', 'restated') or k.decision = 'permit')
-         and not exists (select from niji.consent_void v where v.consent = x.consent);
+      select y.consent, format('merge %s was undone', m.id)
+        from (select x.consent from niji.consent_copy x join niji.consent k on k.id = x.consent
+               where (x.merge = m.id or (x.merge is null and x.what = 'mirror' and k.person = m.gone))
+                 and (x.what in ('history', 'restated') or k.decision = 'permit')
+              union
+              select u from niji.consent_copy x join niji.consent k on k.id = x.original and k.decision = 'permit'
+                       join niji.consent_copy o on o.original = x.original, unnest(array[o.original, o.consent]) u
+               where x.merge = m.id and x.what = 'mirror') y
+       where not exists (select from niji.consent_void v where v.consent = y.consent);
     update niji.person_merge p set state = 'undone', undone_at = clock_timestamp() where p.id = m.id;
   end if;
   return true;
@@ -406,7 +412,7 @@ begin
 end
 $$;
 comment on function @extschema@.undo_merge(bigint, text) is
-  'Takes a merge back: identifiers at once, rows in portions (up to 10 000 here, the others by niji.move_rows()), then what counted for both is voided. Rows that were loaded since the merge through identifiers of the one that was gone stay: niji.assign_rows() moves them. Denials that were declared in between go on to count for both. Errors: 42704 no such merge in force, 55000 a later merge stands on it, 22023 no reason. Duty: custodian; recorded in the trail.';
+  'Takes a merge back: identifiers at once, rows in portions (up to 10 000 here, the others by niji.move_rows()), then what counted for both is voided. Rows that were loaded since the merge through identifiers of the one that was gone stay: niji.assign_rows() moves them. Denials that were declared in between go on to count for both; permissions for neither, they have to be given anew. Errors: 42704 no such merge in force, 55000 a later merge stands on it, 22023 no reason. Duty: custodian; recorded in the trail.';
 
 /* ---- splitting ---- */
 
@@ -493,6 +499,7 @@ begin
   if not found then
     raise exception using errcode = '42704', message = format('there is no dataset "%s"', dataset);
   end if;
+  target := niji.hold_relation(d.relation, 'row exclusive');
   key_expression := niji.person_row_key(d.relation, 't');
   if key_expression is null then
     raise exception using errcode = '55000', message = format('rows of dataset "%s" cannot be named', dataset), hint = 'Add a primary key.';
@@ -500,7 +507,6 @@ begin
   if exists (select from niji.foreign_code(d.relation)) then
     raise exception using errcode = '42501', message = format('dataset "%s" runs code that does not belong to a superuser', dataset);
   end if;
-  select format('%I.%I', s.nspname, t.relname) into target from pg_class t join pg_namespace s on s.oid = t.relnamespace where t.oid = d.relation;
   select case when count(*) = 1 then min(a.attname::text) end into key_column
     from pg_index x join pg_attribute a on a.attrelid = x.indrelid and a.attnum = any (x.indkey::smallint[])
    where x.indrelid = d.relation and x.indisprimary;

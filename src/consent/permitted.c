@@ -102,6 +102,13 @@ prepare_call(FmgrInfo *flinfo, int32 permit, int32 dataset, Snapshot snapshot, N
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to see what a person permitted"),
 				 errdetail("Who enrols persons does not see their consents.")));
+	/* a table of persons that a loader lends tells nothing of them */
+	if ((st == NULL || st->permit == 0) &&
+		!duty_has(NIJI_CONSENT_OFFICER | NIJI_CUSTODIAN | NIJI_AUDITOR | NIJI_GOVERNANCE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to see what a person permitted"),
+				 errdetail("Without a duty the filter is called by statements that read under a permit.")));
 	if (call == NULL)
 	{
 		call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(PermittedCall));

@@ -48,6 +48,7 @@
 #include "optimizer/planner.h"
 #include "permit/cache.h"
 #include "permit/gate.h"
+#include "permit/lent.h"
 #include "permit/permit.h"
 #include "tcop/pquery.h"
 #include "trail/record.h"
@@ -152,6 +153,7 @@ lent(PlannedStmt *plan)
 static bool
 touches(PlannedStmt *plan)
 {
+	NijiStatement *outer;
 	ListCell   *lc;
 	int			index = 0;
 
@@ -161,6 +163,9 @@ touches(PlannedStmt *plan)
 	/* a function that a foreign key's check calls may still read a permit's view */
 	if (unlikely(InNoForceRLSOperation()) && !lent(plan))
 		return false;
+	outer = statement_admitted();
+	if (unlikely(outer != NULL && outer->permit != 0 && !outer->worker) && lent_persons_read(plan))
+		lent_refuse();
 	foreach(lc, plan->rtable)
 		if (dataset_read(plan, lfirst(lc), ++index) != NULL)
 			return true;
@@ -397,6 +402,7 @@ static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
 	PlannedStmt *plan;
+	bool		suspected = IsTransactionState() && permit_cache_used() && lent_suspected(parse);
 
 	if (unlikely(client_min_messages < NOTICE) && IsTransactionState() &&
 		gate_query_under_permit(parse))
@@ -405,6 +411,9 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 		plan = prev_planner(parse, query_string, cursor_options, params);
 	else
 		plan = standard_planner(parse, query_string, cursor_options, params);
+
+	if (unlikely(suspected) && plan_under_permit(plan) && lent_persons_planned(plan))
+		lent_refuse();
 
 	/* the planner runs functions, and these can change settings */
 	if (unlikely(client_min_messages < NOTICE) && plan_under_permit(plan))
@@ -573,6 +582,8 @@ admit(NijiStatement *st, bool running)
 	if (st->explain_only && !(gate_explain.active && gate_explain.costs_off))
 		deny(st, "Under a permit plans are shown without costs.", NULL);
 	check_kind(st);
+	if (!running && st->query && lent_persons_read(st->query->plannedstmt))
+		deny(st, "A statement under a permit takes persons from the permit's datasets alone.", NULL);
 	leak = leaky_messages();
 	if (leak)
 		deny(st, leak, LEAKY_HINT);

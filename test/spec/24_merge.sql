@@ -1,6 +1,6 @@
 -- Merging and splitting persons, as sentences.
 \i test/story.sql
-select plan(65);
+select plan(67);
 
 create function p(n text) returns niji.person language sql stable as $$ select niji.find_person('patient', '0110113719:' || n) $$;
 alter table warehouse.lab add column id bigint generated always as identity;
@@ -163,5 +163,21 @@ end $$;
 select is((select string_agg(action || ' ' || n, ', ' order by action) from (select action, count(*) as n from niji.trail_acts where action in ('merge_persons', 'undo_merge', 'split_person', 'assign_rows', 'link_identifier') group by action) x),
   'assign_rows 1, link_identifier 1, merge_persons 5, split_person 1, undo_merge 3', 'Each act is in the trail');
 select is((select count(*) > 4 from niji.trail_changes where command = 'UPDATE' and relation = 'warehouse.lab'), true, 'and each change of rows');
+
+-- ---- what is said between a merge and its undoing ----
+reset session authorization;
+insert into known select 'thirty', p('0030');
+insert into known select 'thirty-one', p('0031');
+set session authorization consent_ito;
+select niji.record_consent(k('thirty'), 'deny') > 0 as denied \g /dev/null
+set session authorization custodian_goto;
+insert into known select 'third merge', null, niji.merge_persons(k('thirty'), k('thirty-one'), 'one');
+set session authorization consent_ito;
+select niji.record_consent(k('thirty-one'), 'permit') > 0 as permitted \g /dev/null
+set session authorization custodian_goto;
+select niji.undo_merge((select n from known where what = 'third merge'), 'two') is null as undone \g /dev/null
+reset session authorization;
+select is(niji.permitted(k('thirty'), 1, 1), false, 'A permission of the one, given while they were taken for one, does not lift the other''s denial');
+select is(niji.permitted(k('thirty-one'), 1, 1), true, 'and who never objected is visible under opt_out');
 
 select * from finish();

@@ -1,7 +1,7 @@
 -- Adoption: a table with identifiers becomes one with persons, and nothing is left.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(41);
+select plan(44);
 create function public.state_of(command text) returns text language plpgsql as $$
 begin execute command; return 'ok'; exception when others then return sqlstate; end $$;
 create schema old authorization loader_kato;
@@ -140,6 +140,24 @@ select is((select count(*) from niji.adoptions where state = 'running'), 0::bigi
 do $$ begin perform niji.begin_adoption('old.wrong', 'number::int', 'patient'); end $$;
 select throws_ok($$ select niji.adopt_rows('old.wrong', 'number::int', 'patient', 0, 10, null, null) $$, '22P02', 'the identifier expression cannot be evaluated in old.wrong', 'An error of the expression shows no value');
 select is(public.state_of($$ select niji.adopt_rows('warehouse.lab', 'code', 'patient', 0, 10, null, null) $$), '42501', 'A portion is read with the caller''s rights');
+/* ---- code that is only text: it would run with the rights of niji's owner ---- */
+create table old.trap (number text, n int);
+insert into old.trap values ('0110113719:0001', 1);
+create function old.mine() returns int language plpgsql as 'begin return 1; end';
+\set ON_ERROR_STOP 0
+call niji.adopt('old.trap', 'number', 'patient');
+alter table old.trap add check (person is null or query_to_xml('select old.mine()', true, true, '') is not null);
+call niji.adopt('old.trap', 'number', 'patient', drop_columns => '{number}');
+select is(:'LAST_ERROR_SQLSTATE'::text, '42501', 'A constraint that runs a text as a query is refused');
+alter table old.trap drop constraint trap_person_check;
+create index on old.trap ((n + 1)) where n > 0;
+alter table old.trap add check (n between 0 and 9 and length(number) > 3), alter n set default floor(random());
+call niji.adopt('old.trap', 'number', 'patient', drop_columns => '{number}');
+select is((select state from niji.adoptions where relation = 'old.trap'::regclass), 'proved', 'plain constraints, defaults and indexes are not');
+\set ON_ERROR_STOP 1
 reset session authorization;
+alter table old.trap add check (pg_advisory_lock(n) is not null) not valid;
+alter table old.trap add check (niji.draw_person() is not null) not valid;
+select is((select string_agg(f, ', ' order by f) from niji.foreign_code('old.trap') f), 'function niji.draw_person(), function pg_advisory_lock(bigint)', 'Nor is what reaches beyond the row, or is niji''s alone');
 select is((select count(*) from pg_proc p where p.pronamespace = 'niji'::regnamespace and p.prokind = 'p' and has_function_privilege('public', p.oid, 'execute')), 0::bigint, 'PUBLIC calls no procedure');
 select * from finish();
