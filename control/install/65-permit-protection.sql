@@ -236,6 +236,10 @@ begin
   update niji.reader x set role = o.oid from pg_catalog.pg_roles o where o.rolname = x.role_name and o.oid <> x.role;
   update niji.review x set reviewer_role = o.oid from pg_catalog.pg_roles o where o.rolname = x.reviewer and o.oid <> x.reviewer_role;
   update niji.permit x set applied_by_role = o.oid from pg_catalog.pg_roles o where o.rolname = x.applied_by and o.oid is distinct from x.applied_by_role;
+  update niji.holder_loader x set role = o.oid from pg_catalog.pg_roles o where o.rolname = x.role_name and o.oid <> x.role;
+  update niji.translation x set linker_role = o.oid from pg_catalog.pg_roles o where o.rolname = x.linker and o.oid <> x.linker_role;
+  update niji.reidentification x set requested_role = o.oid from pg_catalog.pg_roles o where o.rolname = x.requested_by and o.oid <> x.requested_role;
+  update niji.reidentification x set approved_role = o.oid from pg_catalog.pg_roles o where o.rolname = x.approved_by and o.oid <> x.approved_role;
   for r in select g.duty, g.role_name from niji.duty_grant g join pg_catalog.pg_roles o on o.oid = g.role and o.rolname = g.role_name loop
     perform niji.grant_duty(r.duty, quote_ident(r.role_name)::regrole);
   end loop;

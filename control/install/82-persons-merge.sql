@@ -27,6 +27,10 @@ create table @extschema@.person_merge (
   undone_at timestamptz,
   check ((state = 'undone') = (undone_at is not null))
 );
+-- also on restore: numbers of another cluster's transactions would keep a merge "moving" for ever
+create trigger stamp_transaction before insert on @extschema@.person_merge
+  for each row execute function @extschema@.stamp_transaction();
+alter table @extschema@.person_merge enable always trigger stamp_transaction;
 create unique index person_merge_gone on @extschema@.person_merge (gone) where undone_at is null;
 create index person_merge_keep on @extschema@.person_merge (keep) where undone_at is null;
 comment on table @extschema@.person_merge is

@@ -15,6 +15,52 @@ my $person = "niji.find_person('patient', '0110113719:0007')";
 $old->safe_psql('niji',
 	"select niji.record_consent($person, 'deny', category => 'ehr', evidence => 'form 7')");
 
+# identity in full: periods, merges, splits, domains, surrogates, kinds' versions, re-identifications, translations, overrides
+$old->safe_psql('niji', q{
+	create table holes (i int);
+	create role governance_abe2 login; create role custodian_hara login;
+	select niji.grant_duty('governance', 'governance_abe2'); select niji.grant_duty('custodian', 'custodian_hara');
+	alter table warehouse.lab add column id bigint generated always as identity primary key;
+	alter table warehouse.diagnosis add column id bigint generated always as identity primary key;
+	create function public.patient(n text) returns niji.person language sql stable as $$ select niji.find_person('patient', '0110113719:' || n) $$;
+	do $$ begin for i in 1 .. 3000 loop begin insert into holes values (i); exception when division_by_zero then end; end loop; end $$;
+	create table public.who as select patient('0030') as keep, patient('0031') as gone, patient('0032') as sister, patient('0033') as other;
+	grant select on public.who to public;
+	set session authorization custodian_goto;
+	select niji.link_identifier(keep, 'registry', 'r:used-twice', 'form', 1, '[2001-01-01,2010-01-01)') from public.who;
+	select niji.link_identifier(other, 'registry', 'r:used-twice', 'form', 1, '[2010-01-01,)') from public.who;
+	select niji.merge_persons(keep, gone, 'same person') from public.who;
+	select niji.link_identifier(sister, 'registry', 'r:her-own', 'form') from public.who;
+	select niji.split_person(sister, array[['registry', 'r:her-own']], 'two people') from public.who;
+	set session authorization governance_abe;
+	select niji.create_holder_domain('city-hospital'), niji.grant_holder('city-hospital', 'loader_kato');
+	select niji.register_identifier_kind('old_names', 'name_birth_sex', normalization => 1);
+	select niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'findings');
+	select niji.declare_override('claims', 'research', 'law', now() + interval '30 days', 'an epidemic');
+	set session authorization governance_abe2;
+	select niji.open_translation('P2026-017', 'holder city-hospital', 'custodian_hara', 'agreed');
+	select niji.approve_override(1);
+	reset session authorization;
+	insert into niji.holder_person select patient('0001'), id from niji.holder;
+	create table public.coded as select 'd1' as code, (niji.surrogates('niji.physician', 'city-hospital', array['d1']))[1] as number;
+	create table public.pseudonym as select niji.pseudonym(gone, (select domain from niji.permit)) as in_permit, niji.pseudonym(keep, (select domain from niji.holder_domain)) as in_hospital from public.who;
+	grant select on public.pseudonym to public;
+	set session authorization custodian_goto;
+	select niji.request_reidentification('P2026-017', array[in_permit], 'a finding') from public.pseudonym;
+	set session authorization custodian_hara;
+	select niji.approve_reidentification(1);
+});
+my @tables = qw(identifier identifier_kind person_merge person_move person_split holder holder_domain holder_loader holder_person
+	domain surrogate reidentification reidentified translation override override_approval);
+# a table's rows without the oids of roles and the numbers of transactions, which are the new cluster's own, and what CREATE EXTENSION makes
+sub rows_of
+{
+	my ($node, $table) = @_;
+	return $node->safe_psql('niji', "select to_jsonb(t) - '{xid,role,requested_role,approved_role,linker_role}'::text[] from niji.$table t where to_jsonb(t) ->> 'registered_by' is distinct from 'postgres' order by 1");
+}
+my %rows = map { $_ => rows_of($old, $_) } @tables;
+isnt($rows{$_}, '', "niji.$_ has something to restore") for @tables;
+
 sub as_analyst
 {
 	my ($node, $sql) = @_;
@@ -46,6 +92,13 @@ is($new->safe_psql('niji', 'select count(*) from warehouse.lab'), '40', 'the row
 is($new->safe_psql('niji', "select $person"), $number, 'the same identifier finds the same person');
 is($new->safe_psql('niji', 'select count(*) from niji.consents'), '1', 'the consent is there');
 
+is(rows_of($new, $_), $rows{$_}, "niji.$_ is as it was") for @tables;
+is($new->safe_psql('niji', q{select niji.find_person('registry', 'r:used-twice', '2005-05-05') = keep and niji.find_person('registry', 'r:used-twice') = other from public.who}),
+	't', 'an identifier that two people had is whose it was');
+is($new->safe_psql('niji', q{select patient('0031') = keep and niji.current_person(gone) = keep from public.who}), 't', 'a merge is in force');
+is($new->safe_psql('niji', q{select number = (niji.surrogates('niji.physician', 'city-hospital', array[code]))[1] and number < (niji.surrogates('niji.physician', 'city-hospital', array['new']))[1] from public.coded}),
+	't', 'a code keeps its number, and a new one gets another');
+
 my ($code) = $new->psql('niji', 'select count(*) from p2026_017.lab',
 	extra_params => [ '-U', 'analyst_fujita' ]);
 isnt($code, 0, 'before the native objects are made again, the analyst reads nothing');
@@ -57,6 +110,17 @@ is(as_analyst($new, 'select pid from p2026_017.diagnosis order by pid'),
 	$pids, 'the pseudonyms are the same');
 is($new->safe_psql('niji', 'select count(*) from niji.duties where not in_force'),
 	'0', 'duties are bound to the roles again');
+
+$new->safe_psql('niji', q{set session authorization custodian_goto; call niji.move_rows()});
+is($new->safe_psql('niji', 'select state from niji.person_merges'), 'done', 'the merge comes to its end');
+is($new->safe_psql('niji', q{set session authorization custodian_hara;
+	select niji.translate_pseudonym(in_permit, (select from_domain from niji.translations), (select to_domain from niji.translations)) = in_hospital from public.pseudonym}),
+	't', 'a translation that was open is open');
+is($new->safe_psql('niji', q{set session authorization custodian_goto; select r.person = w.keep from niji.reidentify(1) r, public.who w}),
+	't', 'a re-identification that was approved is answered');
+$new->safe_psql('niji', q{set session authorization custodian_goto; select niji.undo_merge(1, 'two after all'); call niji.move_rows()});
+is($new->safe_psql('niji', q{select state || rows_moved || (select count(*) from warehouse.lab l, public.who w where l.person = w.gone) from niji.person_merges}),
+	'undone01', 'and a merge of before is undone, with its rows');
 
 ok($new->poll_query_until('niji', "select count(*) > $entries from niji.trail"), 'the trail goes on');
 $new->safe_psql('niji', 'select niji.seal_trail()');
