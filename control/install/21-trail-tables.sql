@@ -159,9 +159,9 @@ comment on function @extschema@.record_act(text, text, jsonb) is
   'Enters an act of governance into the trail, if this transaction commits. The object is a public name; details are private and may concern persons.';
 
 create function @extschema@.record_disclosure(action text, object text, persons bigint, details jsonb) returns void
-language c volatile strict parallel unsafe as 'MODULE_PATHNAME';
+language c volatile parallel unsafe as 'MODULE_PATHNAME';
 comment on function @extschema@.record_disclosure(text, text, bigint, jsonb) is
-  'Records an act whose answer cannot be taken back: on disk before this returns, and it stays when the transaction rolls back. Action, object and the number of persons are public, the details private. Errors: 55000 the spool cannot take it. Internal.';
+  'Records an act whose answer cannot be taken back: on disk before this returns, and it stays when the transaction rolls back. Action, object and the number of persons are public, the details private. Errors: 55000 the spool cannot take it, 22004 for null. Internal.';
 
 create function @extschema@.start_trail() returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

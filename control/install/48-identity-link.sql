@@ -43,7 +43,8 @@ begin
   end if;
   person := niji.current_person(person);
   other_person := niji.current_person(other_person);
-  perform niji.record_act('conflict_persons', conflict::text, null);
+  -- on disk before the answer, whatever becomes of the transaction
+  perform niji.record_disclosure('conflict_persons', conflict::text, num_nonnulls(person, other_person), '{}');
 end
 $$;
 comment on function @extschema@.conflict_persons(bigint) is

@@ -12,7 +12,8 @@ begin
   if not found then
     raise exception using errcode = '42704', message = format('there is no consent %s', late_effects.consent);
   end if;
-  perform niji.record_act('late_effects', late_effects.consent::text, jsonb_build_object('person', c.person::text));
+  -- on disk before the answer, whatever becomes of the transaction
+  perform niji.record_disclosure('late_effects', late_effects.consent::text, 1, jsonb_build_object('person', c.person::text));
   -- what was entered in error, and a permission, came too late for nothing
   if c.decision <> 'deny' or exists (select from niji.consent_void v where v.consent = c.id) then
     return;

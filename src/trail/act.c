@@ -241,10 +241,17 @@ act_record_persons(const char *action, const char *object, int64 pseudonyms, int
 Datum
 record_disclosure(PG_FUNCTION_ARGS)
 {
-	text	   *object = PG_GETARG_TEXT_PP(1);
+	text	   *object;
 	CborWriter	header;
 	CborWriter	private_part;
 
+	/* a strict function would return without a word, and the answer would leave unrecorded */
+	for (int i = 0; i < 4; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("a disclosure needs an action, an object, a number of persons and details")));
+	object = PG_GETARG_TEXT_PP(1);
 	begin_durable(&header, text_to_cstring(PG_GETARG_TEXT_PP(0)), VARDATA_ANY(object), VARSIZE_ANY_EXHDR(object));
 	cbor_put_uint(&header, "persons", PG_GETARG_INT64(2));
 	cbor_init(&private_part);

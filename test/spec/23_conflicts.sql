@@ -1,5 +1,5 @@
 -- The same insured number with another month of birth or sex, as sentences.
-select plan(35);
+select plan(36);
 
 create role a_loader login;
 create role a_governor login;
@@ -95,6 +95,9 @@ select throws_ok($$select * from niji.identifier_attribute$$, '42501', null, 'no
 set session authorization a_custodian;
 select throws_ok($$select * from niji.identifier_attribute$$, '42501', null, 'which a custodian does not see either');
 select is((select p::text from niji.conflict_persons((select min(id) from niji.identity_conflicts)) p), '(' || who('taro')::text || ',)', 'A custodian sees the person');
+begin;
+select count(*) from niji.conflict_persons((select min(id) from niji.identity_conflicts)) \g /dev/null
+rollback;
 select lives_ok($$select niji.resolve_conflict((select min(id) from niji.identity_conflicts), 'the insurer corrected it')$$, 'and resolves the conflict with a note');
 select throws_ok($$select niji.resolve_conflict((select min(id) from niji.identity_conflicts), 'again')$$, '42704', null, 'once');
 set session authorization a_loader;
@@ -112,6 +115,8 @@ begin
 end
 $$;
 select is((select count(*) from niji.trail_acts where action = 'resolve_conflict'), 1::bigint, 'Resolving is in the trail');
+select niji.move_trail() \g /dev/null
+select is((select count(*) >= 2 from niji.trail_acts where action = 'conflict_persons'), true, 'Whom a custodian saw too, also when the transaction was rolled back');
 select is((select count(*) from niji.identifier_attribute a where a::text ~ '19[89]\d-|06139992'), 0::bigint, 'No birth date and no number is stored beside');
 select is((select count(*) from niji.identity_conflict c where to_jsonb(c)::text ~ '19[89]\d-|06139992'), 0::bigint, 'nor in a conflict');
 

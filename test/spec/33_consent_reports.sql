@@ -8,7 +8,7 @@ create function public.effects(consent bigint) returns text language sql as $$
     from niji.late_effects(consent) e
 $$;
 
-select plan(17);
+select plan(18);
 
 -- person 1 is shown, person 2 passes the filter only, person 99 has no rows
 select niji.enrol('patient', '0110113719:0099') is not null as enrolled \g /dev/null
@@ -55,6 +55,12 @@ select throws_ok('select * from niji.late_effects(999999)', '42704', 'there is n
 reset session authorization;
 select niji.move_trail() \g /dev/null
 select ok(exists (select from niji.trail_acts where action = 'late_effects' and object = :'late_2'), 'The question is recorded');
+begin;
+set local session authorization auditor_endo;
+select count(*) from niji.late_effects(:late_99) \g /dev/null
+rollback;
+select niji.move_trail() \g /dev/null
+select is((select count(*) from niji.trail_acts where action = 'late_effects' and object = :'late_99'), 2::bigint, 'Also by who rolls back after the answer');
 
 /* ---- the summary ---- */
 do $$
