@@ -19,6 +19,25 @@ language c as 'MODULE_PATHNAME';
 comment on function @extschema@.refuse_change() is
   'Trigger: an error 55000, since the table only grows. For niji''s own tables.';
 
+create function @extschema@.make_append_only(table_name text) returns void
+language plpgsql volatile parallel unsafe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('create trigger stamp_transaction before insert on niji.%I
+    for each row execute function niji.stamp_transaction()', table_name);
+  execute format('create trigger refuse_change before update or delete on niji.%I
+    for each row execute function niji.refuse_change()', table_name);
+  execute format('create trigger refuse_truncate before truncate on niji.%I
+    for each statement execute function niji.refuse_change()', table_name);
+  execute format('alter table niji.%I enable always trigger stamp_transaction', table_name);
+  execute format('alter table niji.%I enable always trigger refuse_change', table_name);
+  execute format('alter table niji.%I enable always trigger refuse_truncate', table_name);
+  perform pg_extension_config_dump(format('niji.%I', table_name)::regclass, '');
+end
+$$;
+comment on function @extschema@.make_append_only(text) is
+  'Lets a table of niji with a column xid only grow, whatever the session''s settings are, and has it dumped. Internal: for the install script.';
+
 create table @extschema@.rule (
   id bigint generated always as identity primary key,
   xid xid8 not null default pg_catalog.pg_current_xact_id(),
@@ -95,24 +114,7 @@ comment on table @extschema@.consent_void is
   'Consents that were entered in error: they count as if they had not been, and stay on record.';
 create index consent_void_xid_idx on @extschema@.consent_void (xid);
 
-do $$
-declare
-  t text;
-begin
-  foreach t in array array['rule', 'notice', 'consent', 'consent_void'] loop
-    execute format('create trigger stamp_transaction before insert on @extschema@.%I
-      for each row execute function @extschema@.stamp_transaction()', t);
-    execute format('create trigger refuse_change before update or delete on @extschema@.%I
-      for each row execute function @extschema@.refuse_change()', t);
-    execute format('create trigger refuse_truncate before truncate on @extschema@.%I
-      for each statement execute function @extschema@.refuse_change()', t);
-    execute format('alter table @extschema@.%I enable always trigger stamp_transaction', t);
-    execute format('alter table @extschema@.%I enable always trigger refuse_change', t);
-    execute format('alter table @extschema@.%I enable always trigger refuse_truncate', t);
-    perform pg_catalog.pg_extension_config_dump('@extschema@.' || t, '');
-  end loop;
-end
-$$;
+select @extschema@.make_append_only(t) from unnest(array['rule', 'notice', 'consent', 'consent_void']) t;
 select pg_catalog.pg_extension_config_dump('@extschema@.rule_id_seq', '');
 select pg_catalog.pg_extension_config_dump('@extschema@.notice_id_seq', '');
 select pg_catalog.pg_extension_config_dump('@extschema@.consent_id_seq', '');

@@ -38,24 +38,7 @@ create table @extschema@.override_end (
 );
 comment on table @extschema@.override_end is 'Overrides that were ended, or refused, before their time.';
 
-do $$
-declare
-  t text;
-begin
-  foreach t in array array['override', 'override_approval', 'override_end'] loop
-    execute format('create trigger stamp_transaction before insert on @extschema@.%I
-      for each row execute function @extschema@.stamp_transaction()', t);
-    execute format('create trigger refuse_change before update or delete on @extschema@.%I
-      for each row execute function @extschema@.refuse_change()', t);
-    execute format('create trigger refuse_truncate before truncate on @extschema@.%I
-      for each statement execute function @extschema@.refuse_change()', t);
-    execute format('alter table @extschema@.%I enable always trigger stamp_transaction', t);
-    execute format('alter table @extschema@.%I enable always trigger refuse_change', t);
-    execute format('alter table @extschema@.%I enable always trigger refuse_truncate', t);
-    perform pg_catalog.pg_extension_config_dump('@extschema@.' || t, '');
-  end loop;
-end
-$$;
+select @extschema@.make_append_only(t) from unnest(array['override', 'override_approval', 'override_end']) t;
 select pg_catalog.pg_extension_config_dump('@extschema@.override_id_seq', '');
 
 create view @extschema@.overrides as
