@@ -21,12 +21,14 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/duty.h"
 #include "base/shmem.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "identity/enrol.h"
 #include "identity/number.h"
@@ -42,7 +44,8 @@
 enum
 {
 	MERGE_KEEP = 2,
-	MERGE_GONE = 3
+	MERGE_GONE = 3,
+	MERGE_UNDONE_AT = 12
 };
 
 PG_FUNCTION_INFO_V1(current_person);
@@ -109,8 +112,8 @@ merge_current_list(int32 *persons, const bool *nulls, int n)
 	HTAB	   *merges;
 	Relation	heap;
 	Snapshot	snapshot;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
 
 	if (n <= MERGE_FEW)
 	{
@@ -122,18 +125,24 @@ merge_current_list(int32 *persons, const bool *nulls, int n)
 	merges = hash_create("niji merges in force", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	heap = table_open(catalog_relation("person_merge"), AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	/* the index has those in force only */
-	scan = systable_beginscan(heap, catalog_relation("person_merge_gone"), true, snapshot, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	slot = table_slot_create(heap, NULL);
+	scan = table_beginscan(heap, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		bool		isnull;
-		int32		gone = DatumGetInt32(heap_getattr(tuple, MERGE_GONE, RelationGetDescr(heap), &isnull));
-		Merged	   *merged = hash_search(merges, &gone, HASH_ENTER, NULL);
+		int32		gone;
+		Merged	   *merged;
 
-		merged->keep = DatumGetInt32(heap_getattr(tuple, MERGE_KEEP, RelationGetDescr(heap), &isnull));
 		CHECK_FOR_INTERRUPTS();
+		(void) slot_getattr(slot, MERGE_UNDONE_AT, &isnull);
+		if (!isnull)
+			continue;			/* not in force any more */
+		gone = DatumGetInt32(slot_getattr(slot, MERGE_GONE, &isnull));
+		merged = hash_search(merges, &gone, HASH_ENTER, NULL);
+		merged->keep = DatumGetInt32(slot_getattr(slot, MERGE_KEEP, &isnull));
 	}
-	systable_endscan(scan);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
 	table_close(heap, AccessShareLock);
 	for (int i = 0; i < n; i++)
