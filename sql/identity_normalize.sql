@@ -80,7 +80,7 @@ select v.names, count(distinct pg_temp.n('name_birth_sex', n || '|1950-01-02|1')
 -- kana: widths, hiragana, small ones, those that half width has not, long marks, repeat marks
 select v.names, count(distinct pg_temp.n('name_birth_sex', n || '|1950-01-02|1')) as forms, min(pg_temp.n('name_birth_sex', n || '|1950-01-02|1')) as n
   from (values ('キョウコ キヨウコ きょうこ ｷｮｳｺ ｷﾖｳｺ'), ('ハットリ ハツトリ ﾊﾂﾄﾘ'), ('ヨシヱ ヨシエ よしゑ ﾖｼｴ'), ('ヰト イト'), ('三ヶ島 三ケ島 三ｹ島'), ('一ノ瀬 一の瀬'), ('山田さくら 山田サクラ'),
-    ('ローラ ロ－ラ ﾛｰﾗ ﾛ-ﾗ ロ―ラ'), ('みすゞ ミスズ みすず'), ('さゝき ささき ササキ'), ('佐々木 佐佐木'), ('奈々 奈奈'), ('髙々 高高'), ('ば ﾊﾞ バ ハ゛ は゛'), (E'\u304B\u3099 が ガ ｶﾞ'), (E'ヵ\u3099 ガ'), (E'\u31F0\u31F3 クト')) v(names), string_to_table(v.names, ' ') n
+    ('ローラ ロ－ラ ﾛｰﾗ ﾛ-ﾗ ロ―ラ'), ('みすゞ ミスズ みすず'), ('さゝき ささき ササキ'), ('佐々木 佐佐木'), ('奈々 奈奈'), ('髙々 高高'), ('ば ﾊﾞ バ ハ゛ は゛'), (E'\u304B\u3099 が ガ ｶﾞ'), (E'\u31F0\u31F3 クト')) v(names), string_to_table(v.names, ' ') n
  group by v.names order by v.names collate "C";
 -- names that do not
 select v.names, count(distinct pg_temp.n('name_birth_sex', n || '|1950-01-02|1')) as forms

@@ -161,6 +161,7 @@ fold_name(int version, Span span, NameFold *name, Identifier *out)
 	bool		folded = version >= NAME_FOLDED;
 	bool		kana = all_kana(span);
 	UChar32		last = 0;
+	bool		separated = true;	/* nothing that is kept stands before */
 
 	units->length = 0;
 	name->letters = name->unsettled = false;
@@ -176,6 +177,7 @@ fold_name(int version, Span span, NameFold *name, Identifier *out)
 			name->newer |= last != c;
 			name->letters = true;
 			units->at[units->length++] = (UChar) last;
+			separated = false;
 			continue;
 		}
 		if (folded && is_katakana_letter(c))
@@ -184,10 +186,18 @@ fold_name(int version, Span span, NameFold *name, Identifier *out)
 			name->newer |= last != c;
 			name->letters = true;
 			units->at[units->length++] = (UChar) last;
+			separated = false;
 			continue;
 		}
 		if (is_separator(c))
+		{
+			separated = true;
 			continue;
+		}
+		/* a combining mark that stood on what is dropped would go over to another character; a voicing mark that no kana has taken is none's */
+		if (c >= 0x300 && ((separated && (U_GET_GC_MASK(c) & U_GC_M_MASK)) || c == 0x3099 || c == 0x309A))
+			return canonical_refuse(out, "name_character", "The name has a character that no name has.");
+		separated = false;
 		if (kana && is_hiragana(c))
 			c += 0x60;
 		if (c == '-' && is_kana(last))
