@@ -21,6 +21,8 @@ vacuum (freeze, analyze) bench_big; vacuum (freeze, analyze) bench_one;
 vacuum (freeze, analyze) bench_twin_big; vacuum (freeze, analyze) bench_twin_one;
 vacuum (freeze, analyze) bench_bare_big; vacuum (freeze, analyze) bench_bare_one;
 grant select on bench_bare_big, bench_bare_one to bench_plain;
+-- the twins' reader has no permit: only a duty lets it ask what persons permitted
+select niji.grant_duty('auditor', 'bench_plain');
 select niji.register_dataset('bench_big', 'bench_big', array['person']::name[], 'bench', 'ehr', 'bench');
 select niji.register_dataset('bench_one', 'bench_one', array['person']::name[], 'bench', 'ehr', 'bench');
 set session authorization bench_governance;
