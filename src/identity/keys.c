@@ -700,9 +700,13 @@ keys_verify_all(void)
 						 errhint("Put the right key back where niji.key_source points and reload the configuration.")));
 			}
 
-		/* a new generation begins here, rather than inside a load that takes hours and would hold up the others */
+		/*
+		 * A new generation begins here, rather than inside a load that takes hours and would hold up the others.
+		 * Never the first: while a dump is being restored niji.master_key is still empty, and a row with another
+		 * salt would keep out those that are to come, without which no digest is ever found again.
+		 */
 		newest = newest_there();
-		if (!wrong && newest > 0 && !checks[newest].used && !XactReadOnly && !RecoveryInProgress())
+		if (!wrong && newest_used() > 0 && !checks[newest].used && !XactReadOnly && !RecoveryInProgress())
 			begin_generation(newest, false);
 	}
 	if (own)

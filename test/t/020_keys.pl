@@ -238,4 +238,16 @@ for my $path (split /\n/, `find '@{[$node->data_dir]}' -type f`)
 	}
 }
 is("@found", '', 'no key in any file of the data directory, WAL included, as bytes or as digits');
+# ---- a dump that is being restored: the extension is there, its tables are still empty ----
+my $restored = NijiTest::node('restoring', -extension => 0);
+$restored->safe_psql('niji', 'set row_security = off; create extension niji');
+for my $begin ('restart', 'reload')
+{
+	$restored->$begin;
+	$restored->poll_query_until('niji', "select exists (select from pg_stat_activity where backend_type = 'niji writer')");
+	select(undef, undef, undef, 1.5);
+	is($restored->safe_psql('niji', 'select count(*) from niji.master_key'), '0', "the writer puts no row of a key in the way of those to come, at $begin");
+}
+$restored->stop;
+
 done_testing();
