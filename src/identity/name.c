@@ -29,6 +29,7 @@
 #include "identity/name.h"
 
 #include <unicode/uchar.h>
+#include <unicode/ustring.h>
 #include <unicode/utf16.h>
 
 #include "identity/fold.h"
@@ -245,6 +246,13 @@ fold_name(int version, Span span, NameFold *name, Identifier *out)
 	return true;
 }
 
+/* by characters, of which every version makes as many, and not by their size */
+static bool
+too_long(const Units *units)
+{
+	return units->length > FIELD_MAX && u_countChar32(units->at, units->length) > FIELD_MAX;
+}
+
 bool
 name_put(int version, Span span, Identifier *out)
 {
@@ -255,8 +263,8 @@ name_put(int version, Span span, Identifier *out)
 	{
 		if (!fold_name(version, span, &name, out))
 			return false;
-		if (name.units->length > FIELD_MAX || (name.unsettled && !fold_compose(name.units)) ||
-			name.units->length > FIELD_MAX)
+		if (too_long(name.units) || (name.unsettled && !fold_compose(name.units)) ||
+			too_long(name.units))
 			return canonical_refuse(out, "too_long", "It is too long.");
 		if (!name.unsettled || (name.units->length == span.length &&
 								memcmp(name.units->at, span.at, span.length * sizeof(UChar)) == 0))
