@@ -102,6 +102,8 @@ comment on column @extschema@.consent.recorded_at is
 comment on column @extschema@.consent.recipient_kind is 'Kind of the applicant whose permit it is (niji.holder_kind)';
 create index consent_person_idx on @extschema@.consent (person);
 create index consent_xid_idx on @extschema@.consent (xid);
+create index consent_permit_idx on @extschema@.consent (permit) where permit is not null;
+create index consent_dataset_idx on @extschema@.consent (dataset) where dataset is not null;
 
 create table @extschema@.consent_void (
   consent bigint primary key references @extschema@.consent,

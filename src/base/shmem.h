@@ -15,6 +15,7 @@ typedef enum
 {
 	NIJI_LOCK_PERSON_NUMBERS,	/* identity: the block that numbers are drawn from */
 	NIJI_LOCK_KEYS,				/* identity: the page of master keys */
+	NIJI_LOCK_CONSENT_SETS,		/* consent: the sets that all share */
 	NIJI_LOCK_SPOOL_INSERT,		/* trail: the next place in the spool */
 	NIJI_LOCK_COUNT
 } NijiLock;

@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "consent/consent.h"
+#include "consent/keeper.h"
 #include "consent/set.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -21,6 +22,7 @@ void
 consent_init(void)
 {
 	set_init();
+	keeper_init();
 }
 
 /* trigger: column xid is the top-level transaction, whatever the row brings */
@@ -40,6 +42,7 @@ stamp_transaction(PG_FUNCTION_ARGS)
 	column = SPI_fnumber(desc, "xid");
 	if (column <= 0)
 		elog(ERROR, "the table has no column xid");
+	keeper_note_row();
 	xid = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	return PointerGetDatum(heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, 1, &column, &xid,
 													 &isnull));

@@ -37,7 +37,7 @@ note_moment(Facts *facts, TimestampTz at)
 		facts->next = at;
 }
 
-static void
+static bool
 collect_fact(const ConsentEvent *event, void *arg)
 {
 	Facts	   *facts = arg;
@@ -46,7 +46,7 @@ collect_fact(const ConsentEvent *event, void *arg)
 	note_moment(facts, event->until);
 	if (event->fact.kind != FACT_NOTICE &&
 		(event->fact.from > facts->clock || event->until <= facts->clock))
-		return;
+		return true;
 	if (facts->count == facts->room)
 	{
 		facts->room = facts->room ? facts->room * 2 : 16;
@@ -54,6 +54,7 @@ collect_fact(const ConsentEvent *event, void *arg)
 			: palloc(facts->room * sizeof(ConsentFact));
 	}
 	facts->facts[facts->count++] = event->fact;
+	return true;
 }
 
 static void

@@ -321,8 +321,8 @@ scan_table(const char *name, int columns, RowReader reader, const ConsentRule *r
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		slot_getsomeattrs(slot, columns);
-		if (reader(rule, slot->tts_values, slot->tts_isnull, &event))
-			callback(&event, arg);
+		if (reader(rule, slot->tts_values, slot->tts_isnull, &event) && !callback(&event, arg))
+			break;
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -357,8 +357,8 @@ scan_index(const char *name, const char *index_name, int columns, AttrNumber col
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < columns; i++)
 			values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(rel), &nulls[i]);
-		if (reader(rule, values, nulls, &event))
-			callback(&event, arg);
+		if (reader(rule, values, nulls, &event) && !callback(&event, arg))
+			break;
 	}
 	systable_endscan_ordered(scan);
 	index_close(index, NoLock);
@@ -387,7 +387,7 @@ typedef struct VoidList
 	int			room;
 } VoidList;
 
-static void
+static bool
 add_void(const ConsentEvent *event, void *arg)
 {
 	VoidList   *list = arg;
@@ -399,6 +399,7 @@ add_void(const ConsentEvent *event, void *arg)
 			: palloc(list->room * sizeof(int64));
 	}
 	list->ids[list->count++] = event->voided;
+	return true;
 }
 
 static int
@@ -422,28 +423,62 @@ row_scan_voids(Snapshot snapshot, int *count)
 	return list.ids;
 }
 
+/* rows of the three tables whose xid is, or is at or after, the given one */
+static bool
+scan_transactions(const ConsentRule *rule, Snapshot snapshot, FullTransactionId xid,
+				  StrategyNumber strategy, RegProcedure compare, RowCallback callback, void *arg)
+{
+	Datum		value = UInt64GetDatum(U64FromFullTransactionId(xid));
+
+	return scan_index("consent", "consent_xid_idx", CONSENT_READ, CONSENT_XID, strategy, compare,
+					  value, consent_event, rule, snapshot, callback, arg) &&
+		scan_index("consent_void", "consent_void_xid_idx", VOID_READ, VOID_XID, strategy, compare,
+				   value, void_event, rule, snapshot, callback, arg) &&
+		(!notices_matter(rule) ||
+		 scan_index("notice", "notice_xid_idx", NOTICE_READ, NOTICE_XID, strategy, compare,
+					value, notice_event, rule, snapshot, callback, arg));
+}
+
 bool
 row_scan_since(const ConsentRule *rule, Snapshot snapshot, FullTransactionId since,
 			   RowCallback callback, void *arg)
 {
-	Datum		xid = UInt64GetDatum(U64FromFullTransactionId(since));
+	return scan_transactions(rule, snapshot, since, BTGreaterEqualStrategyNumber, F_XID8GE, callback, arg);
+}
 
-	return scan_index("consent", "consent_xid_idx", CONSENT_READ, CONSENT_XID,
-					  BTGreaterEqualStrategyNumber, F_XID8GE, xid, consent_event,
-					  rule, snapshot, callback, arg) &&
-		scan_index("consent_void", "consent_void_xid_idx", VOID_READ, VOID_XID,
-				   BTGreaterEqualStrategyNumber, F_XID8GE, xid, void_event,
-				   rule, snapshot, callback, arg) &&
-		(!notices_matter(rule) ||
-		 scan_index("notice", "notice_xid_idx", NOTICE_READ, NOTICE_XID,
-					BTGreaterEqualStrategyNumber, F_XID8GE, xid, notice_event,
-					rule, snapshot, callback, arg));
+bool
+row_scan_transaction(const ConsentRule *rule, Snapshot snapshot, FullTransactionId xid,
+					 RowCallback callback, void *arg)
+{
+	return scan_transactions(rule, snapshot, xid, BTEqualStrategyNumber, F_XID8EQ, callback, arg);
 }
 
 static void
+scan_naming(const char *index, AttrNumber column, int value, const ConsentRule *rule,
+			Snapshot snapshot, RowCallback callback, void *arg)
+{
+	if (!scan_index("consent", index, CONSENT_READ, column, BTEqualStrategyNumber, F_INT4EQ,
+					Int32GetDatum(value), consent_event, rule, snapshot, callback, arg))
+		elog(ERROR, "index %s is missing", index);
+}
+
+void
+row_scan_permit(const ConsentRule *rule, Snapshot snapshot, RowCallback callback, void *arg)
+{
+	scan_naming("consent_permit_idx", CONSENT_PERMIT, rule->use.permit, rule, snapshot, callback, arg);
+}
+
+void
+row_scan_dataset(const ConsentRule *rule, Snapshot snapshot, RowCallback callback, void *arg)
+{
+	scan_naming("consent_dataset_idx", CONSENT_DATASET, rule->use.dataset, rule, snapshot, callback, arg);
+}
+
+static bool
 note_found(const ConsentEvent *event, void *arg)
 {
 	*(bool *) arg = true;
+	return false;
 }
 
 static bool
@@ -465,13 +500,12 @@ typedef struct PersonScan
 	void	   *arg;
 } PersonScan;
 
-static void
+static bool
 pass_unless_voided(const ConsentEvent *event, void *arg)
 {
 	PersonScan *scan = arg;
 
-	if (!is_voided(scan->snapshot, event->fact.id))
-		scan->callback(event, scan->arg);
+	return is_voided(scan->snapshot, event->fact.id) || scan->callback(event, scan->arg);
 }
 
 void
@@ -506,13 +540,14 @@ typedef struct PersonFound
 	int32		person;
 } PersonFound;
 
-static void
+static bool
 note_person(const ConsentEvent *event, void *arg)
 {
 	PersonFound *found = arg;
 
 	found->found = true;
 	found->person = event->fact.person;
+	return false;
 }
 
 bool

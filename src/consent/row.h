@@ -37,7 +37,8 @@ typedef struct ConsentEvent
 	int64		voided;			/* for a voiding, the consent that it voids; else 0 */
 } ConsentEvent;
 
-typedef void (*RowCallback) (const ConsentEvent *event, void *arg);
+/* false ends the scan */
+typedef bool (*RowCallback) (const ConsentEvent *event, void *arg);
 
 /* all rows that may play a part under the rule, by scans of the whole tables */
 extern void row_scan_all(const ConsentRule *rule, Snapshot snapshot, RowCallback callback, void *arg);
@@ -46,11 +47,20 @@ extern void row_scan_all(const ConsentRule *rule, Snapshot snapshot, RowCallback
 extern int64 *row_scan_voids(Snapshot snapshot, int *count);
 
 /*
- * Rows written by "since" or later transactions, by index: consents and
- * notices that cover, and all voidings.  False if an index is missing.
+ * Rows written by "since" or later transactions, or by one transaction, by
+ * index: consents and notices that cover, and all voidings.  The snapshot may
+ * be SnapshotAny.  False if an index is missing.
  */
 extern bool row_scan_since(const ConsentRule *rule, Snapshot snapshot, FullTransactionId since,
 						   RowCallback callback, void *arg);
+extern bool row_scan_transaction(const ConsentRule *rule, Snapshot snapshot, FullTransactionId xid,
+								 RowCallback callback, void *arg);
+
+/*
+ * Consents that cover and name the use's permit or its dataset, by index.
+ */
+extern void row_scan_permit(const ConsentRule *rule, Snapshot snapshot, RowCallback callback, void *arg);
+extern void row_scan_dataset(const ConsentRule *rule, Snapshot snapshot, RowCallback callback, void *arg);
 
 /* one person's rows that cover and are not voided, by index */
 extern void row_scan_person(const ConsentRule *rule, Snapshot snapshot, int32 person,

@@ -1,116 +1,52 @@
 /*
  * set.c
- *    Consent sets: who may be seen under a permit in a dataset, one bit a person.
+ *    The consent sets of a backend: which one answers a statement.
  *
  * A set belongs to a backend and shows the consents as one snapshot and one
- * clock see them.  It is built by scanning the tables, and then follows: for a
- * later snapshot the rows written since are found by an index on their
- * transaction, and the persons whom they are about are decided anew; for a
- * later clock those persons whose moment has come.  With nothing new that is
- * an index probe or two.  Whatever is not plainly later is built from scratch.
+ * clock see them.  It begins with what the keeper has built in shared memory
+ * for all (shared_set.c), and follows from there to the statement's snapshot
+ * (set_build.c); later statements bring it on.  Shared are sets of a rule; what
+ * consents say by name of this permit, or of this dataset, is decided on top,
+ * unless there is so much of it that the keeper is asked for a set that has it.
  *
- * What a set shows, its key.  The rows that a snapshot sees are determined by
- * xmax, by which of the transactions before xmax were still running (xip), by
- * the transaction's own xid and curcid, and by which sub-transactions of its
- * own were rolled back.  Order: latestCompletedXid, and with it xmax, only
- * grows; while it stays, transactions before it only end.  So snapshot B is
- * later than A, or the same, if its xmax is larger, or if xmax is equal and no
- * more are running: then B sees all that A sees, and for one xmax an equal
- * number means the same ones.  (The same is why niji.permitted() may compare
- * xmax, the two counts and curcid only, for each row.)
+ * Where there is no shared set to begin with (no keeper, an old clock,
+ * SERIALIZABLE), the tables are scanned here.  Under SERIALIZABLE a set is used
+ * again only in the transaction that built it, where its predicate locks are
+ * held, and for the same command or a later one.
  *
- * Own rows: within a transaction a larger curcid is later.  A snapshot does
- * not list its own transaction as running, so rows of the transaction that a
- * set was made in are never taken for seen, unless the key is of the same
- * transaction and command.  A rollback takes own rows away under one and the
- * same snapshot: it drops the sets that may have seen them.
+ * A rollback takes own rows away under one and the same snapshot: it drops the
+ * sets that may have seen them.  At the end of a transaction those go that
+ * began with what is no longer the newest shared state, so that an idle session
+ * does not keep it.
  *
- * Rows carry their top-level xid8, so xip alone, which holds top-level
- * transactions even if the sub-transactions overflowed, tells whether a set
- * has seen them; the tuple's header, which freezing changes, is not asked.  In
- * recovery xip is empty, and nothing at or after xmin is taken for seen.
- *
- * SERIALIZABLE: building takes a predicate lock on the whole tables, and meets
- * the rows of writers that run meanwhile.  A set is used again only in the
- * transaction that built it, where that lock is still held.
- *
- * An error half-way through a change leaves the set invalid, and it is dropped
- * at the next look.  Memory is counted over all sets; sets that the running
- * client statement has not used are dropped to make room, and then the
+ * An error half-way through a change leaves a set invalid, and it is dropped
+ * at the next look.  What a backend holds itself is counted; sets that the
+ * running client statement has not used are dropped to make room, and then the
  * statement fails: never is a person let through because there was no room.
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "base/settings.h"
 #include "base/shmem.h"
-#include "base/statement.h"
 #include "consent/set.h"
+#include "consent/set_build.h"
+#include "consent/set_members.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 /* sets kept for one permit and dataset: the statement's, and those of older snapshots (cursors) */
 #define SETS_PER_USE 3
 
-/* beyond this many changed persons, and this share of all rows, building anew is quicker */
-#define FOLLOW_LIMIT 10000
-
-/* ---- persons whose answer depends on the holder ---- */
-
-typedef struct AskHolder
-{
-	int			holder;
-	bool		permitted;
-} AskHolder;
-
-typedef struct AskEntry
-{
-	int32		person;
-	char		status;
-	bool		otherwise;		/* for holders that are not listed */
-	int			nholders;
-	AskHolder  *holders;
-} AskEntry;
-
-#define SH_PREFIX ask
-#define SH_ELEMENT_TYPE AskEntry
-#define SH_KEY_TYPE int32
-#define SH_KEY person
-#define SH_HASH_KEY(tb, key) ((uint32) (key) * 0x9E3779B1U)
-#define SH_EQUAL(tb, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-/* facts of many persons, sorted so that a person's stand together */
-#define ST_SORT sort_facts
-#define ST_ELEMENT_TYPE ConsentFact
-#define ST_COMPARE(a, b) ((a)->person < (b)->person ? -1 : (a)->person > (b)->person)
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
-/* the nearest moment last */
-#define ST_SORT sort_moments
-#define ST_ELEMENT_TYPE SetMoment
-#define ST_COMPARE(a, b) ((a)->at > (b)->at ? -1 : (a)->at < (b)->at)
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
+/* persons whose consents name the permit or the dataset, and who are decided on top of a shared set */
+#define SPECIAL_MAX 1000
 
 uint64		consent_epoch = 1;
 
-static MemoryContext sets_context = NULL;
 static ConsentSet *sets = NULL;
-static uint64 transactions = 1; /* counts those of this backend */
 static uint64 statements = 1;	/* counts client statements that looked at a set */
-
-static uint64 empty_chunk[SET_CHUNK_WORDS];
-
-/* ---- memory ---- */
 
 static void
 drop_set(ConsentSet *set)
@@ -122,7 +58,7 @@ drop_set(ConsentSet *set)
 			break;
 		}
 	consent_epoch++;
-	MemoryContextDelete(set->context);
+	set_delete(set);
 }
 
 static uint64
@@ -138,9 +74,8 @@ current_statement(void)
 	return statements;
 }
 
-/* makes room for "more" bytes beside what is allocated, in favour of "set"; raises 53200 */
-static void
-reserve(ConsentSet *set, Size more)
+void
+set_reserve(ConsentSet *set, Size more)
 {
 	Size		limit = (Size) niji_consent_memory * 1024;
 	Size		held;
@@ -149,8 +84,8 @@ reserve(ConsentSet *set, Size more)
 	{
 		ConsentSet *oldest = NULL;
 
-		held = MemoryContextMemAllocated(sets_context, true);
-		if (set && MemoryContextGetParent(set->context) != sets_context)
+		held = MemoryContextMemAllocated(set_context(), true);
+		if (MemoryContextGetParent(set->context) != set_context())
 			held += MemoryContextMemAllocated(set->context, true);
 		if (held + more <= limit)
 			return;
@@ -169,297 +104,117 @@ reserve(ConsentSet *set, Size more)
 			 errhint("Raise niji.consent_memory and restart the server.")));
 }
 
-/* ---- bits ---- */
+/* ---- beginning with a shared set ---- */
 
-static void
-set_bit(ConsentSet *set, int32 person, bool value)
+typedef struct Special
 {
-	uint32		chunk = (uint32) person >> SET_CHUNK_BITS;
-	uint32		place = (uint32) person & ((1 << SET_CHUNK_BITS) - 1);
-	uint64		mask = UINT64CONST(1) << (place & 63);
-	uint64	   *word;
-
-	if (chunk >= set->nchunks || set->chunks[chunk] == empty_chunk)
-	{
-		if (!value)
-			return;
-		if (chunk >= set->nchunks)
-		{
-			uint32		wanted = Max(16, pg_nextpower2_32(chunk + 1));
-
-			reserve(set, wanted * sizeof(uint64 *));
-			set->chunks = set->chunks ? repalloc(set->chunks, wanted * sizeof(uint64 *))
-				: MemoryContextAlloc(set->context, wanted * sizeof(uint64 *));
-			for (uint32 i = set->nchunks; i < wanted; i++)
-				set->chunks[i] = empty_chunk;
-			set->nchunks = wanted;
-		}
-		reserve(set, SET_CHUNK_WORDS * sizeof(uint64));
-		set->chunks[chunk] = MemoryContextAllocZero(set->context, SET_CHUNK_WORDS * sizeof(uint64));
-	}
-	word = &set->chunks[chunk][place >> 6];
-	if (((*word & mask) != 0) == value)
-		return;
-	*word ^= mask;
-	set->exceptions += value ? 1 : -1;
-}
-
-static void
-forget_ask(ConsentSet *set, int32 person)
-{
-	AskEntry   *entry = set->asks ? ask_lookup(set->asks, person) : NULL;
-
-	if (entry)
-	{
-		pfree(entry->holders);
-		ask_delete_item(set->asks, entry);
-	}
-}
-
-bool
-set_ask(const ConsentSet *set, int32 person, int holder)
-{
-	AskEntry   *entry = ask_lookup(set->asks, person);
-
-	if (entry == NULL || holder == 0)
-		return false;
-	for (int i = 0; i < entry->nholders; i++)
-		if (entry->holders[i].holder == holder)
-			return entry->holders[i].permitted;
-	return entry->otherwise;
-}
-
-/* one person's answer from their facts */
-static void
-decide_person(ConsentSet *set, int32 person, const ConsentFact *facts, int nfacts)
-{
-	const ConsentUse *use = &set->rule.use;
-	bool		otherwise = consent_decide(use, set->clock, facts, nfacts, 0, NULL);
-	AskHolder  *holders = NULL;
-	int			nholders = 0;
-
-	forget_ask(set, person);
-	for (int i = 0; i < nfacts; i++)
-	{
-		int			holder = facts[i].holder;
-		bool		known = holder == 0;
-
-		for (int j = 0; j < i && !known; j++)
-			known = facts[j].holder == holder;
-		if (known || consent_decide(use, set->clock, facts, nfacts, holder, NULL) == otherwise)
-			continue;
-		if (holders == NULL)
-			holders = MemoryContextAlloc(set->context, sizeof(AskHolder) * nfacts);
-		holders[nholders].holder = holder;
-		holders[nholders++].permitted = !otherwise;
-	}
-	if (holders)
-	{
-		bool		found;
-		AskEntry   *entry;
-
-		if (set->asks && set->asks->members >= set->asks->grow_threshold)
-			reserve(set, set->asks->size * 2 * sizeof(AskEntry));
-		if (set->asks == NULL)
-			set->asks = ask_create(set->context, 64, NULL);
-		entry = ask_insert(set->asks, person, &found);
-		entry->otherwise = otherwise;
-		entry->nholders = nholders;
-		entry->holders = holders;
-		otherwise = false;		/* the plain answer: not without asking */
-	}
-	set_bit(set, person, otherwise != set->otherwise);
-}
-
-/* ---- collecting facts ---- */
-
-typedef struct Collector
-{
-	ConsentSet *set;
-	MemoryContext context;
-	TimestampTz clock;			/* what the use is judged by */
-	ConsentFact *facts;
-	int64		count;
-	int64		room;
-	int64	   *voids;			/* or NULL when the caller has left out what was voided */
-	int			nvoids;
-	bool		moments;		/* whether moments are noted as well */
-} Collector;
-
-static void
-put_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
-{
-	int64		place = set->nmoments;
-
-	if (set->nmoments == set->room)
-	{
-		int64		room = set->room ? set->room * 2 : 64;
-
-		reserve(set, room * sizeof(SetMoment));
-		set->moments = set->moments ? repalloc_huge(set->moments, room * sizeof(SetMoment))
-			: MemoryContextAllocHuge(set->context, room * sizeof(SetMoment));
-		set->room = room;
-	}
-	if (sorted)
-	{
-		while (place > 0 && set->moments[place - 1].at < at)
-			place--;
-		memmove(&set->moments[place + 1], &set->moments[place],
-				(set->nmoments - place) * sizeof(SetMoment));
-	}
-	set->moments[place].at = at;
-	set->moments[place].person = person;
-	set->nmoments++;
-}
-
-static void
-add_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
-{
-	if (set->rule.use.at_grant || TIMESTAMP_NOT_FINITE(at))
-		return;
-	if (at > set->clock)
-		put_moment(set, at, person, sorted);
-	else
-		set->changed = Max(set->changed, at);
-}
+	int32		persons[SPECIAL_MAX * 2];
+	int			count;
+	int			most;
+} Special;
 
 static bool
-voided(const Collector *collector, int64 consent)
+add_special(const ConsentEvent *event, void *arg)
 {
-	int			low = 0;
-	int			high = collector->nvoids;
+	Special    *special = arg;
 
-	while (low < high)
+	if (special->count == special->most)
 	{
-		int			middle = (low + high) / 2;
-
-		if (collector->voids[middle] < consent)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < collector->nvoids && collector->voids[low] == consent;
-}
-
-static void
-collect(const ConsentEvent *event, void *arg)
-{
-	Collector  *collector = arg;
-
-	if (event->fact.kind != FACT_NOTICE && collector->nvoids > 0 &&
-		voided(collector, event->fact.id))
-		return;
-	if (collector->moments)
-	{
-		add_moment(collector->set, event->fact.from, event->fact.person, false);
-		add_moment(collector->set, event->until, event->fact.person, false);
-	}
-	if (event->fact.from > collector->clock || event->until <= collector->clock)
-		return;
-	if (collector->count == collector->room)
-	{
-		int64		room = collector->room ? collector->room * 2 : 64;
-
-		if (room > 1024)
-			reserve(collector->set, (Size) room * sizeof(ConsentFact));
-		collector->facts = collector->facts
-			? repalloc_huge(collector->facts, room * sizeof(ConsentFact))
-			: MemoryContextAllocHuge(collector->context, room * sizeof(ConsentFact));
-		collector->room = room;
-	}
-	collector->facts[collector->count++] = event->fact;
-}
-
-/* ---- keys ---- */
-
-static FullTransactionId
-widen(TransactionId xid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (!TransactionIdIsNormal(xid))
-		return FullTransactionIdFromEpochAndXid(0, xid);
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return FullTransactionIdFromEpochAndXid(epoch, xid);
-}
-
-static void
-make_key(SetKey *key, Snapshot snapshot, MemoryContext context)
-{
-	Size		running = (snapshot->xcnt + Max(snapshot->subxcnt, 0)) * sizeof(TransactionId);
-
-	key->xmin = widen(snapshot->xmin);
-	key->xmax = widen(snapshot->xmax);
-	key->xcnt = snapshot->xcnt;
-	key->subxcnt = Max(snapshot->subxcnt, 0);
-	key->suboverflowed = snapshot->suboverflowed;
-	key->recovery = snapshot->takenDuringRecovery;
-	key->curcid = snapshot->curcid;
-	key->transaction = transactions;
-	key->own = GetTopFullTransactionIdIfAny();
-	key->xip = NULL;
-	if (context && running > 0)
-	{
-		key->xip = MemoryContextAlloc(context, running);
-		if (key->xcnt > 0)
-			memcpy(key->xip, snapshot->xip, key->xcnt * sizeof(TransactionId));
-		if (key->subxcnt > 0)
-			memcpy(key->xip + key->xcnt, snapshot->subxip, key->subxcnt * sizeof(TransactionId));
-	}
-}
-
-/* whether a set's key and a snapshot (and the key made of it, without its lists) see the same rows */
-static bool
-same_key(const SetKey *a, const SetKey *b, Snapshot snapshot)
-{
-	if (!FullTransactionIdEquals(a->xmax, b->xmax) || !FullTransactionIdEquals(a->xmin, b->xmin) ||
-		a->xcnt != b->xcnt || a->subxcnt != b->subxcnt || a->suboverflowed != b->suboverflowed ||
-		a->recovery != b->recovery)
+		special->count++;		/* too many */
 		return false;
-	if (a->transaction != b->transaction)
-	{
-		if (IsolationIsSerializable() || FullTransactionIdIsValid(a->own) || FullTransactionIdIsValid(b->own))
-			return false;
 	}
-	else if (a->curcid != b->curcid)
-		return false;
-	return (a->xcnt == 0 || memcmp(a->xip, snapshot->xip, a->xcnt * sizeof(TransactionId)) == 0) &&
-		(a->subxcnt == 0 ||
-		 memcmp(a->xip + a->xcnt, snapshot->subxip, a->subxcnt * sizeof(TransactionId)) == 0);
-}
-
-/* whether key b sees all that key a sees */
-static bool
-is_later(const SetKey *a, const SetKey *b)
-{
-	if (a->recovery || b->recovery)
-		return false;
-	if (a->transaction == b->transaction ? a->curcid > b->curcid : IsolationIsSerializable())
-		return false;
-	return FullTransactionIdPrecedes(a->xmax, b->xmax) ||
-		(FullTransactionIdEquals(a->xmax, b->xmax) && a->xcnt >= b->xcnt);
-}
-
-/* whether a row of a transaction was seen under the key for sure */
-static bool
-seen(const SetKey *key, FullTransactionId xid)
-{
-	TransactionId narrow = XidFromFullTransactionId(xid);
-
-	if (FullTransactionIdPrecedes(xid, key->xmin))
-		return true;
-	if (!FullTransactionIdPrecedes(xid, key->xmax) || FullTransactionIdEquals(xid, key->own) ||
-		FullTransactionIdEquals(xid, GetTopFullTransactionIdIfAny()))
-		return false;
-	for (uint32 i = 0; i < key->xcnt; i++)
-		if (key->xip[i] == narrow)
-			return false;
+	special->persons[special->count++] = event->fact.person;
 	return true;
 }
 
-/* ---- building and following ---- */
+/*
+ * The rule of the shared set to begin with, and the persons to decide on top.
+ * The dataset, or the permit as well, is part of it if many consents name them.
+ */
+static void
+choose_shared(const ConsentRule *rule, Snapshot snapshot, ConsentRule *chosen, Special *special)
+{
+	special->count = 0;
+	*chosen = *rule;
+	if (shared_set_exists(chosen))
+		return;
+	special->most = SPECIAL_MAX;
+	row_scan_permit(rule, snapshot, add_special, special);
+	if (special->count > special->most)
+	{
+		special->count = 0;
+		return;
+	}
+	chosen->use.permit = 0;
+	if (shared_set_exists(chosen))
+		return;
+	{
+		int			named = special->count;
+
+		special->most = named + SPECIAL_MAX;
+		row_scan_dataset(rule, snapshot, add_special, special);
+		if (special->count > special->most)
+			special->count = named;
+		else
+			chosen->use.dataset = 0;
+	}
+}
+
+static void
+release_pins(int code, Datum arg)
+{
+	while (sets)
+		drop_set(sets);
+}
+
+/* NULL if there is no shared set to begin with */
+static ConsentSet *
+begin(const ConsentRule *rule, Snapshot snapshot, TimestampTz clock, bool wait)
+{
+	static bool registered = false;
+	ConsentRule chosen;
+	Special    *special;
+	const SharedSet *shared;
+	ConsentSet *set;
+
+	if (!niji_preloaded() || IsolationIsSerializable() || snapshot->takenDuringRecovery)
+		return NULL;
+	if (!registered)
+	{
+		before_shmem_exit(release_pins, (Datum) 0);
+		registered = true;
+	}
+	special = palloc(sizeof(Special));
+	choose_shared(rule, snapshot, &chosen, special);
+	shared = shared_set_pin(&chosen, clock, wait);
+	if (shared == NULL)
+		return NULL;
+	PG_TRY();
+	{
+		set = set_begin(rule, shared);
+	}
+	PG_CATCH();
+	{
+		shared_set_unpin(shared);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	set->next = sets;
+	sets = set;
+	consent_epoch++;
+	if (!set_follow(set, snapshot, clock, special->persons, special->count))
+	{
+		drop_set(set);
+		set = NULL;
+	}
+	else
+		elog(DEBUG1, "consent set of permit %d, dataset %d: begun with a shared one, %d persons decided",
+			 rule->use.permit, rule->use.dataset, set_followed);
+	pfree(special);
+	return set;
+}
+
+/* ---- which set ---- */
 
 static void
 refuse(int permit, int dataset, const ConsentRule *rule, bool found)
@@ -477,186 +232,12 @@ refuse(int permit, int dataset, const ConsentRule *rule, bool found)
 				 errhint("Governance sets rules with niji.set_rule().")));
 }
 
-static ConsentSet *
-build(int permit, int dataset, Snapshot snapshot, TimestampTz clock)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "niji consent set",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext scratch = AllocSetContextCreate(context, "niji consent facts",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(scratch);
-	ConsentSet *set = MemoryContextAllocZero(context, sizeof(ConsentSet));
-	Collector	collector = {set, scratch};
-	bool		found;
-
-	set->context = context;
-	set->clock = clock;
-	set->changed = DT_NOBEGIN;
-	make_key(&set->key, snapshot, context);
-	found = row_read_use(permit, dataset, context, &set->rule);
-	refuse(permit, dataset, &set->rule, found);
-	set->otherwise = consent_decide_nobody(&set->rule.use, clock);
-
-	/* its end changes everybody's answer: a moment of person 0, who is nobody */
-	if (consent_overridden(&set->rule.use, clock))
-		put_moment(set, set->rule.use.override_until, 0, false);
-	else if (set->rule.use.basis != BASIS_NOT_REQUIRED &&
-		!(set->rule.use.at_grant && !set->rule.use.granted))
-	{
-		collector.clock = consent_clock(&set->rule.use, clock);
-		collector.moments = true;
-		collector.voids = row_scan_voids(snapshot, &collector.nvoids);
-		row_scan_all(&set->rule, snapshot, collect, &collector);
-		if (collector.count > 1)
-			sort_facts(collector.facts, collector.count);
-		for (int64 i = 0, next; i < collector.count; i = next)
-		{
-			for (next = i + 1; next < collector.count &&
-				 collector.facts[next].person == collector.facts[i].person; next++)
-				;
-			decide_person(set, collector.facts[i].person, &collector.facts[i], next - i);
-		}
-		if (set->nmoments > 1)
-			sort_moments(set->moments, set->nmoments);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
-	reserve(set, 0);
-	MemoryContextSetParent(context, sets_context);
-	set->valid = true;
-	set->next = sets;
-	sets = set;
-	consent_epoch++;
-	elog(DEBUG1, "consent set of permit %d, dataset %d: built", permit, dataset);
-	return set;
-}
-
-/* persons to decide anew */
-typedef struct Changes
-{
-	ConsentSet *set;
-	Snapshot	snapshot;
-	int32	   *persons;
-	int			count;
-	int			room;
-} Changes;
-
-static void
-add_change(Changes *changes, int32 person)
-{
-	if (changes->count > FOLLOW_LIMIT)
-		return;
-	if (changes->count == changes->room)
-	{
-		changes->room = changes->room ? changes->room * 2 : 64;
-		changes->persons = changes->persons
-			? repalloc(changes->persons, changes->room * sizeof(int32))
-			: palloc(changes->room * sizeof(int32));
-	}
-	changes->persons[changes->count++] = person;
-}
-
-static void
-note_change(const ConsentEvent *event, void *arg)
-{
-	Changes    *changes = arg;
-	int32		person = event->fact.person;
-
-	if (seen(&changes->set->key, event->xid))
-		return;
-	if (event->voided)
-	{
-		if (!row_consent_person(changes->snapshot, event->voided, &person))
-			return;
-	}
-	else if (changes->count <= FOLLOW_LIMIT)
-	{
-		add_moment(changes->set, event->fact.from, person, true);
-		add_moment(changes->set, event->until, person, true);
-	}
-	add_change(changes, person);
-}
-
-static int
-compare_persons(const void *a, const void *b)
-{
-	int32		x = *(const int32 *) a;
-	int32		y = *(const int32 *) b;
-
-	return (x > y) - (x < y);
-}
-
-/*
- * Brings a set to a later snapshot (unless rows is false) and a later clock.
- * False if building anew is better; the set is then invalid.
- */
+/* whether everybody has the same answer, so that no table has to be read */
 static bool
-follow(ConsentSet *set, Snapshot snapshot, bool rows, TimestampTz clock)
+is_plain(const ConsentRule *rule, TimestampTz clock)
 {
-	MemoryContext scratch;
-	MemoryContext old;
-	Changes		changes = {set, snapshot};
-	bool		done = true;
-
-	set->valid = false;
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "niji consent changes",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(scratch);
-	set->clock = Max(set->clock, clock);
-	if (rows && set->rule.use.basis != BASIS_NOT_REQUIRED)
-		done = row_scan_since(&set->rule, snapshot, set->key.xmin, note_change, &changes);
-	while (set->nmoments > 0 && set->moments[set->nmoments - 1].at <= set->clock)
-	{
-		SetMoment  *moment = &set->moments[--set->nmoments];
-
-		set->changed = Max(set->changed, moment->at);
-		if (moment->person == 0)
-			done = false;
-		else
-			add_change(&changes, moment->person);
-	}
-	if (changes.count > FOLLOW_LIMIT)
-		done = false;
-	if (done && changes.count > 0)
-	{
-		Collector	collector = {set, scratch};
-
-		consent_epoch++;
-		qsort(changes.persons, changes.count, sizeof(int32), compare_persons);
-		collector.clock = consent_clock(&set->rule.use, set->clock);
-		for (int i = 0; i < changes.count; i++)
-		{
-			if (i > 0 && changes.persons[i] == changes.persons[i - 1])
-				continue;
-			CHECK_FOR_INTERRUPTS();
-			collector.count = 0;
-			row_scan_person(&set->rule, snapshot, changes.persons[i], collect, &collector);
-			decide_person(set, changes.persons[i], collector.facts, collector.count);
-		}
-	}
-	if (done && rows)
-	{
-		TransactionId *former = set->key.xip;
-
-		make_key(&set->key, snapshot, set->context);
-		if (former)
-			pfree(former);
-		consent_epoch++;
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
-	set->valid = done;
-	elog(DEBUG1, "consent set of permit %d, dataset %d: %s", set->rule.use.permit,
-		 set->rule.use.dataset, done ? "followed" : "left behind");
-	return done;
-}
-
-/* whether the set, as it is, answers for the clock */
-static bool
-fits_clock(const ConsentSet *set, TimestampTz clock)
-{
-	return set->changed <= clock &&
-		(set->nmoments == 0 || clock < set->moments[set->nmoments - 1].at);
+	return rule->use.basis == BASIS_NOT_REQUIRED || consent_overridden(&rule->use, clock) ||
+		(rule->use.at_grant && !rule->use.granted);
 }
 
 static bool
@@ -690,54 +271,115 @@ tidy(int permit, int dataset)
 		drop_set(oldest);
 }
 
+/* whether a set can be brought to the key and the clock */
+static bool
+can_follow(const ConsentSet *set, const SetKey *key, TimestampTz clock)
+{
+	if (set->clock > clock && set->changed > clock)
+		return false;
+	return !IsolationIsSerializable() ||
+		(set->key.transaction == key->transaction && set->key.curcid <= key->curcid);
+}
+
+/* one that shows just what the key does, brought to the clock; or NULL */
+static ConsentSet *
+find_same(int permit, int dataset, const SetKey *key, Snapshot snapshot, TimestampTz clock)
+{
+	for (ConsentSet *set = sets, *next; set; set = next)
+	{
+		next = set->next;
+		if (!is_for(set, permit, dataset) || set->rule.zone != settings_timezone() ||
+			!set_key_same(&set->key, key) || !can_follow(set, key, clock))
+			continue;
+		if (set_fits_clock(set, clock) || set_follow(set, snapshot, clock, NULL, 0))
+			return set;
+		drop_set(set);
+	}
+	return NULL;
+}
+
+/* the set to bring on: one that the running statement has not used for another snapshot, if others may still be kept */
+static ConsentSet *
+find_former(const ConsentRule *rule, const SetKey *key, TimestampTz clock)
+{
+	ConsentSet *former = NULL;
+	int			count = 0;
+
+	for (ConsentSet *set = sets, *next; set; set = next)
+	{
+		next = set->next;
+		if (!is_for(set, rule->use.permit, rule->use.dataset))
+			continue;
+		count++;
+		if (!row_same_use(&set->rule, rule))
+			continue;
+		if (can_follow(set, key, clock) && (former == NULL || former->used < set->used))
+			former = set;
+	}
+	if (former && former->used == current_statement() && count < SETS_PER_USE &&
+		former->base != NULL && former->base->newest)
+		return NULL;			/* another is as cheap */
+	return former;
+}
+
+/* built by reading the tables */
+static ConsentSet *
+build(const ConsentRule *rule, Snapshot snapshot, TimestampTz clock)
+{
+	ConsentSet *set = set_build(rule, snapshot, clock);
+
+	set->next = sets;
+	sets = set;
+	elog(DEBUG1, "consent set of permit %d, dataset %d: built", rule->use.permit, rule->use.dataset);
+	return set;
+}
+
+static ConsentSet *
+find_or_make(const ConsentRule *rule, const SetKey *key, Snapshot snapshot, TimestampTz clock)
+{
+	ConsentSet *set;
+
+	if (is_plain(rule, clock))
+		return build(rule, snapshot, clock);
+	set = find_former(rule, key, clock);
+	if (set)
+	{
+		if (set_follow(set, snapshot, clock, NULL, 0))
+		{
+			elog(DEBUG1, "consent set of permit %d, dataset %d: followed, %d persons decided",
+				 rule->use.permit, rule->use.dataset, set_followed);
+			return set;
+		}
+		drop_set(set);
+	}
+	set = begin(rule, snapshot, clock, true);
+	return set ? set : build(rule, snapshot, clock);
+}
+
 ConsentSet *
 set_get(int permit, int dataset, Snapshot snapshot, TimestampTz clock)
 {
 	ConsentSet *set;
-	ConsentSet *former = NULL;
 	SetKey		key;
 
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
 		elog(ERROR, "consents cannot be judged by a snapshot of type %d", snapshot->snapshot_type);
-	if (sets_context == NULL)
-		sets_context = AllocSetContextCreate(TopMemoryContext, "niji consent sets",
-											 ALLOCSET_DEFAULT_SIZES);
 	tidy(permit, dataset);
-	make_key(&key, snapshot, NULL);
-
-	for (set = sets; set; set = set->next)
-	{
-		if (!is_for(set, permit, dataset))
-			continue;
-		if (set->rule.zone == settings_timezone() && same_key(&set->key, &key, snapshot) &&
-			(fits_clock(set, clock) || set->clock <= clock))
-			break;
-		if (is_later(&set->key, &key) && set->clock <= clock &&
-			(former == NULL || is_later(&former->key, &set->key)))
-			former = set;
-	}
-	if (set && !fits_clock(set, clock) && !follow(set, snapshot, false, clock))
-	{
-		if (set == former)
-			former = NULL;
-		drop_set(set);
-		set = NULL;
-	}
-	if (set == NULL && former)
+	set_key_make(&key, snapshot);
+	set = find_same(permit, dataset, &key, snapshot, clock);
+	if (set == NULL)
 	{
 		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "niji consent use",
 													  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 		ConsentRule rule;
+		bool		found = row_read_use(permit, dataset, scratch, &rule);
 
-		if (row_read_use(permit, dataset, scratch, &rule) && row_same_use(&rule, &former->rule) &&
-			follow(former, snapshot, true, clock))
-			set = former;
-		else
-			drop_set(former);
+		refuse(permit, dataset, &rule, found);
+		set = find_or_make(&rule, &key, snapshot, clock);
+		MemoryContextSwitchTo(old);
 		MemoryContextDelete(scratch);
 	}
-	if (set == NULL)
-		set = build(permit, dataset, snapshot, clock);
 	set->used = current_statement();
 	return set;
 }
@@ -760,10 +402,21 @@ drop_own_sets(void)
 	for (ConsentSet *set = sets, *next; set; set = next)
 	{
 		next = set->next;
-		if (set->key.transaction == transactions && FullTransactionIdIsValid(set->key.own))
+		if (set->key.transaction == set_key_transaction && FullTransactionIdIsValid(set->key.own))
 			drop_set(set);
 	}
 	consent_epoch++;
+}
+
+static void
+drop_outdated_sets(void)
+{
+	for (ConsentSet *set = sets, *next; set; set = next)
+	{
+		next = set->next;
+		if (set->base && !set->base->newest)
+			drop_set(set);
+	}
 }
 
 static void
@@ -774,7 +427,8 @@ transaction_end(XactEvent event, void *arg)
 		drop_own_sets();
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
 	{
-		transactions++;
+		drop_outdated_sets();
+		set_key_transaction++;
 		consent_epoch++;
 	}
 }

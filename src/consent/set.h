@@ -5,29 +5,15 @@
 #ifndef NIJI_SET_H
 #define NIJI_SET_H
 
-#include "access/transam.h"
 #include "consent/row.h"
-#include "utils/snapshot.h"
+#include "consent/set_key.h"
 
-#define SET_CHUNK_BITS 16
-#define SET_CHUNK_WORDS (1 << (SET_CHUNK_BITS - 6))
+/* 16 384 persons, 2 kB: what is copied when the answer of one of them changes */
+#define SET_CHUNK_BITS 14
+#define SET_CHUNK_PERSONS (1 << SET_CHUNK_BITS)
+#define SET_CHUNK_WORDS (SET_CHUNK_PERSONS / 64)
 
-/* which state of the tables a set shows; see set.c */
-typedef struct SetKey
-{
-	FullTransactionId xmin;
-	FullTransactionId xmax;
-	uint32		xcnt;
-	int32		subxcnt;
-	bool		suboverflowed;
-	bool		recovery;
-	CommandId	curcid;
-	TransactionId *xip;			/* xcnt top-level, then subxcnt sub-transactions */
-	uint64		transaction;	/* of this backend */
-	FullTransactionId own;		/* its xid, if it had one */
-} SetKey;
-
-/* a moment at which a person's answer may change by itself */
+/* a moment at which a person's answer may change by itself; person 0: everybody's */
 typedef struct SetMoment
 {
 	TimestampTz at;
@@ -35,6 +21,7 @@ typedef struct SetMoment
 } SetMoment;
 
 struct ask_hash;
+struct SharedSet;
 
 typedef struct ConsentSet
 {
@@ -45,16 +32,26 @@ typedef struct ConsentSet
 	bool		valid;			/* false while it is being changed */
 	uint64		used;			/* by which statement last */
 
+	/*
+	 * The shared set that it began with, or NULL; pinned.  What it does not own is the shared set's: chunks
+	 * that are the same, the first moments, persons to ask for who are not in asks.
+	 */
+	const struct SharedSet *base;
+
 	TimestampTz clock;			/* the latest it was made for */
 	TimestampTz changed;		/* the last moment at or before clock, or DT_NOBEGIN */
-	SetMoment  *moments;		/* those after clock, the nearest last */
+	TimestampTz horizon;		/* moments from here on were left out, or DT_NOEND */
+	int64		base_moments;	/* how many of the shared set's are still to come */
+	SetMoment  *moments;		/* its own after clock, the nearest last */
 	int64		nmoments;
 	int64		room;
 
 	bool		otherwise;		/* the answer for a person whose bit is not set */
+	bool		asking;			/* some answers depend on the holder */
+	bool		own_directory;
 	uint32		nchunks;
 	uint64	  **chunks;			/* never NULL: a chunk without a bit is the common empty one */
-	uint64		exceptions;		/* bits set */
+	int64		exceptions;		/* bits set */
 	struct ask_hash *asks;		/* persons whose answer depends on the holder, or NULL */
 } ConsentSet;
 
@@ -84,13 +81,13 @@ set_test(const ConsentSet *set, int32 person, int holder)
 
 	if (likely(chunk < set->nchunks))
 	{
-		uint32		place = (uint32) person & ((1 << SET_CHUNK_BITS) - 1);
+		uint32		place = (uint32) person & (SET_CHUNK_PERSONS - 1);
 
 		bit = (set->chunks[chunk][place >> 6] >> (place & 63)) & 1;
 	}
 	if (likely(bit != set->otherwise))
 		return true;
-	return unlikely(set->asks != NULL) && set_ask(set, person, holder);
+	return unlikely(set->asking) && set_ask(set, person, holder);
 }
 
 #endif							/* NIJI_SET_H */
