@@ -22,3 +22,36 @@ comment on view @extschema@.consents is
 insert into @extschema@.duty_right (duty, kind, object) values
   ('consent_officer', 'select', 'consents'),
   ('auditor', 'select', 'consents');
+
+create function @extschema@.shared_consent_sets(
+  out category text,
+  out purpose text,
+  out recipient_kind text,
+  out permit int,
+  out dataset int,
+  out holder int,
+  out state text,
+  out bytes bigint,
+  out as_of timestamptz,
+  out used_at timestamptz,
+  out readers bigint
+) returns setof record
+language c stable parallel restricted as 'MODULE_PATHNAME';
+comment on function @extschema@.shared_consent_sets() is
+  'The consent sets in shared memory, by number; view consent_sets gives names. Errors: 55000 without preload.';
+
+create view @extschema@.consent_sets as
+  select s.category, s.purpose, s.recipient_kind, p.code as permit, d.name as dataset, h.code as holder,
+         s.state, s.bytes, s.as_of, s.used_at, s.readers
+    from @extschema@.shared_consent_sets() s
+    left join @extschema@.permit p on p.id = s.permit
+    left join @extschema@.dataset d on d.id = s.dataset
+    left join @extschema@.holder h on h.id = s.holder;
+comment on view @extschema@.consent_sets is
+  'The consent sets that all sessions share: a rule''s category, purpose and kind of recipient, with the permit or dataset (null: all) when many consents name it; state (wanted, ready, failed, no room), bytes, as of when, when a session last began with it, and how many hold it. What a session adds is not in it. For DBAs and governance.';
+
+insert into @extschema@.duty_right (duty, kind, object) values
+  ('governance', 'select', 'consent_sets'),
+  ('auditor', 'select', 'consent_sets'),
+  ('governance', 'function', 'shared_consent_sets()'),
+  ('auditor', 'function', 'shared_consent_sets()');

@@ -16,8 +16,8 @@
  *
  * A rollback takes own rows away under one and the same snapshot: it drops the
  * sets that may have seen them.  At the end of a transaction those go that
- * began with what is no longer the newest shared state, so that an idle session
- * does not keep it.
+ * began with a shared state that was replaced a while ago: beginning anew is
+ * cheaper than following for long, and the state need not be kept.
  *
  * An error half-way through a change leaves a set invalid, and it is dropped
  * at the next look.  What a backend holds itself is counted; sets that the
@@ -40,8 +40,11 @@
 /* sets kept for one permit and dataset: the statement's, and those of older snapshots (cursors) */
 #define SETS_PER_USE 3
 
+/* a set that began with a shared state goes when that was replaced so long ago: beginning again is cheaper then */
+#define OUTDATED_MS 5000
+
 /* persons whose consents name the permit or the dataset, and who are decided on top of a shared set */
-#define SPECIAL_MAX 1000
+#define SPECIAL_MAX 200
 
 uint64		consent_epoch = 1;
 
@@ -411,10 +414,13 @@ drop_own_sets(void)
 static void
 drop_outdated_sets(void)
 {
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
 	for (ConsentSet *set = sets, *next; set; set = next)
 	{
 		next = set->next;
-		if (set->base && !set->base->newest)
+		if (set->base && !set->base->newest &&
+			TimestampDifferenceExceeds(set->base->replaced, now, OUTDATED_MS))
 			drop_set(set);
 	}
 }

@@ -30,10 +30,16 @@
 #include "common/hashfn.h"
 #include "consent/set_members.h"
 #include "consent/shared_set.h"
+#include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(shared_consent_sets);
 
 #define SLOTS 512
 #define WORD_MAX 64
@@ -818,12 +824,79 @@ shared_set_publish(int number, const ConsentSet *set)
 	state->newest = true;
 	if (slot->newest)
 	{
-		slot->newest->newest = false;
 		slot->newest->replaced = GetCurrentTimestamp();
+		slot->newest->newest = false;
 	}
 	slot->newest = state;
 	slot->state = SLOT_READY;
 	LWLockRelease(lock());
 	ConditionVariableBroadcast(&shared->built);
 	return true;
+}
+
+/* ---- what there is ---- */
+
+static const char *const state_words[] = {
+	[SLOT_FREE] = "free",
+	[SLOT_WANTED] = "wanted",
+	[SLOT_READY] = "ready",
+	[SLOT_FAILED] = "failed",
+	[SLOT_NO_ROOM] = "no room"
+};
+
+/* of the newest state, as if it shared nothing with those before */
+static int64
+size_of(const SharedSet *state)
+{
+	int64		size = sizeof(SharedSet) + state->nmoments * sizeof(SetMoment) + state->nasks * sizeof(SharedAsk) +
+		(int64) state->nchunks * (sizeof(uint64 *) + sizeof(dsa_pointer));
+
+	for (uint32 i = 0; i < state->nchunks; i++)
+		if (DsaPointerIsValid(state->chunks_at[i]))
+			size += SET_CHUNK_WORDS * sizeof(uint64);
+	return size;
+}
+
+/* niji.shared_consent_sets(): category, purpose, recipient_kind, permit, dataset, holder, state, bytes, as_of, used_at, readers */
+Datum
+shared_consent_sets(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	niji_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	LWLockAcquire(lock(), LW_SHARED);
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		const Slot *slot = &shared->slots[i];
+		const SlotKey *key = &slot->key;
+		const SharedSet *newest = slot->newest;
+		int64		readers = 0;
+		Datum		values[11];
+		bool		nulls[11] = {0};
+
+		if (slot->state == SLOT_FREE)
+			continue;
+		for (const SharedSet *state = newest; state; state = state->older)
+			readers += pg_atomic_read_u32(&unconstify(SharedSet *, state)->pins);
+		values[0] = CStringGetTextDatum(key->category);
+		values[1] = CStringGetTextDatum(key->purpose);
+		values[2] = CStringGetTextDatum(key->recipient_kind);
+		values[3] = Int32GetDatum(key->permit);
+		nulls[3] = key->permit == 0;
+		values[4] = Int32GetDatum(key->dataset);
+		nulls[4] = key->dataset == 0;
+		values[5] = Int32GetDatum(key->holder);
+		nulls[5] = key->holder == 0;
+		values[6] = CStringGetTextDatum(state_words[slot->state]);
+		values[7] = Int64GetDatum(newest ? size_of(newest) : 0);
+		nulls[7] = newest == NULL;
+		values[8] = TimestampTzGetDatum(newest ? newest->clock : 0);
+		nulls[8] = newest == NULL;
+		values[9] = TimestampTzGetDatum(slot->used);
+		values[10] = Int64GetDatum(readers);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	LWLockRelease(lock());
+	return (Datum) 0;
 }

@@ -30,6 +30,9 @@ $node->safe_psql('niji', q{
 	select niji.set_rule('ehr', 'research', 'opt_out');
 });
 
+$node->poll_query_until('niji', q{select exists (select from pg_stat_activity where backend_type = 'niji keeper')})
+	or die 'the keeper does not start';
+
 # one session: a set is built once and follows
 my ($out, $err) = ('', '');
 $node->psql('niji', q{
