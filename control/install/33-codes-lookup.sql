@@ -10,7 +10,7 @@
  */
 create function @extschema@.find_code(of_system @extschema@.code_system, code text, on_date date)
 returns @extschema@.code
-language plpgsql stable
+language plpgsql stable parallel safe
 as $$
 declare
   answer niji.code;
@@ -34,7 +34,7 @@ comment on function @extschema@.find_code(@extschema@.code_system, text, date) i
 
 create function @extschema@.lookup_code(system text, code text, on_date date default null)
 returns table (display text, kana text, short_name text, valid daterange, release text, attributes jsonb)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp rows 1
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp rows 1
 as $$
 declare
   answer niji.code := niji.find_code(niji.find_code_system(lookup_code.system), lookup_code.code, lookup_code.on_date);
@@ -49,7 +49,7 @@ comment on function @extschema@.lookup_code(text, text, date) is
   'What a code means: display, kana, short name, validity, the release that says so, and all columns of its master. With a date, only if the code was valid then; without, from the newest release, whatever its validity. No row for an unknown code; 22023 for an unknown system.';
 
 create function @extschema@.validate_code(system text, code text, on_date date default null) returns boolean
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (niji.find_code(niji.find_code_system(validate_code.system), validate_code.code, validate_code.on_date)).code is not null;
@@ -60,7 +60,7 @@ comment on function @extschema@.validate_code(text, text, date) is
 
 create function @extschema@.translate_code(source text, code text, target text, on_date date default null)
 returns table (target_code text, relation text, rank text)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp rows 2
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp rows 2
 as $$
 #variable_conflict use_column
 declare
@@ -79,7 +79,7 @@ comment on function @extschema@.translate_code(text, text, text, date) is
   'The code in words of another system, with the relation (FHIR R5) and the rank: primary, or secondary in a double classification. Target icd10 is the version of 2013. No row when there is none; 22023 for an unknown system.';
 
 create function @extschema@.subsumes(system text, ancestor text, descendant text) returns boolean
-language plpgsql stable strict security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable strict parallel safe security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   of_system niji.code_system := niji.find_code_system(system);
@@ -109,7 +109,7 @@ comment on function @extschema@.subsumes(text, text, text) is
 
 create function @extschema@.expand(system text, filter text default null)
 returns table (code text, display text, kana text, short_name text, valid daterange)
-language sql stable security definer set search_path = pg_catalog, pg_temp rows 1000
+language sql stable parallel safe security definer set search_path = pg_catalog, pg_temp rows 1000
 as $$
   select answer.code, answer.display, answer.kana, answer.short_name, answer.valid
     from (select distinct on (c.code) c.*
@@ -129,7 +129,7 @@ comment on function @extschema@.expand(text, text) is
 
 create function @extschema@.compare_releases(system text, old_release text, new_release text)
 returns table (code text, difference text, old_display text, new_display text, old_valid daterange, new_valid daterange)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

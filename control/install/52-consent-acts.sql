@@ -219,7 +219,9 @@ begin
             permit_id, holder_id, dataset_id, record_consent.recipient_kind, record_consent.effective_from,
             record_consent.effective_until, record_consent.declared_by, record_consent.evidence)
     returning id into consent;
-  perform niji.mirror_consent(consent);
+  if cardinality(niji.merged_persons(person)) > 0 then
+    perform niji.mirror_consent(consent);
+  end if;
   perform niji.record_act('record_consent', consent::text,
     jsonb_strip_nulls(jsonb_build_object('person', person::text, 'decision', decision, 'category', category,
       'purpose', purpose, 'permit', permit, 'holder', holder, 'dataset', dataset, 'recipient_kind', recipient_kind,

@@ -208,13 +208,8 @@ begin
     end loop;
     condition := coalesce(condition, format('niji.under_permit(%s)', d.id));
     if x.period is not null then
-      condition := condition || ' and ' ||
-        case (select a.atttypid::regtype::text from pg_catalog.pg_attribute a where a.attrelid = d.relation and a.attname = d.date_column)
-          when 'date' then format('%I <@ %L::daterange', d.date_column, x.period)
-          when 'timestamp with time zone'
-            then format('(%I at time zone %L)::date <@ %L::daterange', d.date_column, current_setting('niji.timezone'), x.period)
-          else format('%I::date <@ %L::daterange', d.date_column, x.period)
-        end;
+      condition := condition || ' and ' || niji.period_condition(d.date_column,
+        (select a.atttypid from pg_catalog.pg_attribute a where a.attrelid = d.relation and a.attname = d.date_column), x.period);
     end if;
     execute format('drop policy if exists %I on %s', 'niji_permit_' || p.id, d.relation);
     execute format('create policy %I on %s for select to %I using (%s)', 'niji_permit_' || p.id, d.relation, p.role_name, condition);

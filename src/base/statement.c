@@ -37,8 +37,9 @@ NijiGate	niji_gate;
 NijiRecorder niji_recorder;
 
 static Slot *slots = NULL;
+NijiStatement *statement_running = NULL;
+
 static NijiStatement *statements = NULL;	/* live ones, newest first */
-static NijiStatement *current = NULL;	/* innermost running one */
 static NijiStatement *starting = NULL;	/* admitted, and in ExecutorStart, where partitions are pruned */
 static uint64 serials = 0;
 
@@ -85,21 +86,15 @@ publish(NijiStatement *st)
 }
 
 NijiStatement *
-statement_current(void)
-{
-	return current;
-}
-
-NijiStatement *
 statement_admitted(void)
 {
-	return starting ? starting : current;
+	return starting ? starting : statement_running;
 }
 
 TimestampTz
 statement_clock(void)
 {
-	return current ? current->clock : GetCurrentStatementStartTimestamp();
+	return statement_running ? statement_running->clock : GetCurrentStatementStartTimestamp();
 }
 
 /* the estate is going away: in order after ExecutorEnd, or because of an error */
@@ -114,8 +109,8 @@ forget(void *arg)
 			*link = st->next;
 			break;
 		}
-	if (current == st)
-		current = st->parent;
+	if (statement_running == st)
+		statement_running = st->parent;
 	for (NijiStatement *other = statements; other; other = other->next)
 		if (other->parent == st)
 			other->parent = st->parent;
@@ -135,7 +130,7 @@ create(MemoryContext owner)
 
 	st->context = context;
 	st->serial = ++serials;
-	st->parent = current;
+	st->parent = statement_running;
 	st->worker = IsParallelWorker();
 	st->clock = statement_clock();
 	if (st->worker && MyProc->lockGroupLeader)
@@ -240,7 +235,7 @@ static void
 executor_run(NIJI_RUN_PARAMS)
 {
 	NijiStatement *st = find(queryDesc);
-	NijiStatement *outer = current;
+	NijiStatement *outer = statement_running;
 	DestReceiver *dest = queryDesc->dest;
 
 	if (st == NULL)
@@ -264,7 +259,7 @@ executor_run(NIJI_RUN_PARAMS)
 	}
 	PG_TRY();
 	{
-		current = st;
+		statement_running = st;
 		publish(st);
 		if (prev_run)
 			prev_run(NIJI_RUN_ARGS);
@@ -274,7 +269,7 @@ executor_run(NIJI_RUN_PARAMS)
 	}
 	PG_FINALLY();
 	{
-		current = outer;
+		statement_running = outer;
 		publish(outer);
 		queryDesc->dest = dest;
 	}

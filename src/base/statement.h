@@ -111,8 +111,14 @@ extern void statement_init(void);
 /* raises when a statement under a permit is live and the server would send its plan to the client */
 extern void statement_require_quiet(void);
 
-/* the innermost protected statement that is running now, or NULL */
-extern NijiStatement *statement_current(void);
+/* the innermost protected statement that is running now, or NULL; asked for each row */
+extern NijiStatement *statement_running;
+
+static inline NijiStatement *
+statement_current(void)
+{
+	return statement_running;
+}
 
 /* the same, or the one that is being started: what its expressions may do */
 extern NijiStatement *statement_admitted(void);

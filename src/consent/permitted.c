@@ -27,22 +27,10 @@
 #include "consent/consent.h"
 #include "consent/set.h"
 #include "fmgr.h"
-#include "nodes/pathnodes.h"
-#include "nodes/supportnodes.h"
-#include "optimizer/optimizer.h"
-#include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(permitted);
 PG_FUNCTION_INFO_V1(permitted_holder);
-PG_FUNCTION_INFO_V1(permitted_support);
-
-/* what the planner assumes before a set exists */
-#define SHARE_PERMITTED 0.95
-#define SHARE_CONSENTED 0.1
-
-/* what one test costs, in cpu_operator_cost: a little more than a comparison of numbers, which goes first */
-#define TEST_COST 1.5
 
 typedef struct PermittedCall
 {
@@ -143,7 +131,8 @@ test_person(FunctionCallInfo fcinfo, int32 person, int32 permit, int32 dataset, 
 	NijiStatement *st = statement_current();
 	Snapshot	snapshot;
 
-	if (unlikely(!ActiveSnapshotSet()))
+	/* within one running statement there is a snapshot at each row if there was one at the first */
+	if (unlikely(call == NULL || st == NULL || call->serial != st->serial) && !ActiveSnapshotSet())
 		elog(ERROR, "no active snapshot to judge consents by");
 	snapshot = GetActiveSnapshot();
 	if (unlikely(call == NULL || !call_holds(call, permit, dataset, snapshot, st)))
@@ -188,79 +177,4 @@ consent_check(int permit, int dataset)
 		return 0;
 	set = set_get(permit, dataset, GetActiveSnapshot(), statement_clock());
 	return consent_overridden(&set->rule.use, statement_clock()) ? set->rule.use.override : 0;
-}
-
-/* ---- the planner ---- */
-
-/* the set of permitted(…, permit, dataset), if both are constants and there is one */
-static ConsentSet *
-set_of_call(List *args)
-{
-	Node	   *permit;
-	Node	   *dataset;
-
-	if (list_length(args) < 3)
-		return NULL;
-	permit = lsecond(args);
-	dataset = lthird(args);
-	if (!IsA(permit, Const) || !IsA(dataset, Const) ||
-		castNode(Const, permit)->constisnull || castNode(Const, dataset)->constisnull)
-		return NULL;
-	return set_peek(DatumGetInt32(castNode(Const, permit)->constvalue),
-					DatumGetInt32(castNode(Const, dataset)->constvalue));
-}
-
-/*
- * The share of rows that pass: from the bits that are set and the number of
- * persons in the column.  Bits are of all persons, the column may hold fewer:
- * then the share of the exceptions is over-estimated, and kept below a half.
- */
-static Selectivity
-share_permitted(SupportRequestSelectivity *request)
-{
-	ConsentSet *set = set_of_call(request->args);
-	VariableStatData column;
-	double		persons;
-	double		share;
-	bool		is_default;
-
-	if (set == NULL)
-		return SHARE_PERMITTED;
-	if (set->exceptions == 0)
-		return set->otherwise ? 1.0 : 0.0;
-	examine_variable(request->root, linitial(request->args), request->varRelid, &column);
-	persons = get_variable_numdistinct(&column, &is_default);
-	ReleaseVariableStats(column);
-	if (is_default || persons < 1)
-		return set->otherwise ? SHARE_PERMITTED : SHARE_CONSENTED;
-	share = (double) set->exceptions / persons;
-	if (set->otherwise)
-		share = 1.0 - Min(share, 0.5);
-	CLAMP_PROBABILITY(share);
-	return share;
-}
-
-Datum
-permitted_support(PG_FUNCTION_ARGS)
-{
-	Node	   *raw = (Node *) PG_GETARG_POINTER(0);
-
-	if (IsA(raw, SupportRequestSelectivity))
-	{
-		SupportRequestSelectivity *request = (SupportRequestSelectivity *) raw;
-
-		if (request->is_join)
-			PG_RETURN_POINTER(NULL);
-		request->selectivity = share_permitted(request);
-		PG_RETURN_POINTER(request);
-	}
-	if (IsA(raw, SupportRequestCost))
-	{
-		SupportRequestCost *request = (SupportRequestCost *) raw;
-
-		request->startup = 0;
-		request->per_tuple = TEST_COST * cpu_operator_cost;
-		PG_RETURN_POINTER(request);
-	}
-	PG_RETURN_POINTER(NULL);
 }

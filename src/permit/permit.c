@@ -4,7 +4,8 @@
  *
  * The gate and the utility hook protect only when the server loaded the
  * library at its start, for a session could otherwise come before them.  The
- * guard of DROP EXTENSION works in any session that has the library.
+ * guard of DROP EXTENSION works in any session that has the library, and so
+ * does what helps the planner.
  */
 #include "postgres.h"
 
@@ -15,6 +16,7 @@ void
 permit_init(void)
 {
 	guard_init();
+	ranges_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		gate_init();
