@@ -9,12 +9,14 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "permit/cohort.h"
 #include "permit/permit.h"
 
 void
 permit_init(void)
 {
 	guard_init();
+	cohort_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		gate_init();
