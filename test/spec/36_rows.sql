@@ -27,6 +27,8 @@ create index on warehouse.birth (child);
 create index on warehouse.birth_date (born_on);
 -- the same rows and persons, for the reference
 create table copy as select * from warehouse.birth;
+-- few enough that a child whose rows all are hidden by their mothers comes up in every round
+delete from warehouse.birth where id > 400;
 
 set session authorization governance_abe;
 do $$
@@ -65,7 +67,7 @@ create function may_row(who niji.person, row_holder int) returns boolean languag
 $$;
 create function shown() returns table (id int, child niji.person, mother niji.person) language sql stable as $$
   select c.id, c.child, c.mother from copy c join person x on x.person = c.child
-   where x.n % 2 = 1
+   where c.id <= 400 and x.n % 2 = 1
      and (c.born_at at time zone 'Asia/Tokyo')::date in ('2025-05-31', '2025-06-01')
      and upper(btrim(regexp_replace(coalesce(c.tag, ''), '^.*\|', ''))) not in ('UNINFORMED', 'UNDELIVERED')
      and may_row(c.child, c.holder) and (c.mother is null or may_row(c.mother, c.holder))
@@ -82,8 +84,8 @@ create table round (n int);
 insert into round values (0);
 grant select on round to public;
 
-select count(*) > 300 as enough from shown() \gset
-select ok(:'enough', 'Before anybody objects some hundred rows are to be seen');
+select (select count(*) from shown()) > 20 and (select count(*) from shown_dates()) > 500 as enough \gset
+select ok(:'enough', 'Before anybody objects many rows are to be seen');
 create function speak(times int) returns void language plpgsql as $$
 begin
   for i in 1..times loop
