@@ -22,7 +22,7 @@ create table @extschema@.hidden_tag (
   source text not null
 );
 comment on table @extschema@.hidden_tag is
-  'Values of a dataset''s tag column that hide the row from every reader. The list is written into each dataset''s policy when it is registered and by niji.recompile_permits().';
+  'Values of a dataset''s tag column that hide the row from every reader (見せてはならない行の印). A change holds from the next statement of every session on. Case, spaces around a value and a code system before it (system|code) do not matter.';
 
 insert into @extschema@.hidden_tag (tag, name_ja, source) values
   ('UNINFORMED', '未告知', 'http://jpfhir.jp/fhir/clins/CodeSystem/JP_ehrshrs_indication'),
@@ -137,7 +137,7 @@ do $$
 declare
   t text;
 begin
-  foreach t in array array['dataset', 'permit', 'reader'] loop
+  foreach t in array array['dataset', 'permit', 'reader', 'hidden_tag'] loop
     execute format('create trigger invalidate after insert or update or delete or truncate on @extschema@.%I
                       for each statement execute function @extschema@.invalidate()', t);
     execute format('alter table @extschema@.%I enable always trigger invalidate', t);

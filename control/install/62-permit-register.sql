@@ -71,6 +71,21 @@ $$;
 comment on function @extschema@.register_applicant(text, text, text) is
   'Registers an organisation that applies for permits (利用申請者) and returns its id; kinds as for holders. Errors: 22023 unknown kind or malformed code, 23505 code taken. Duty: governance.';
 
+/* ---- tags ---- */
+
+create function @extschema@.untagged(tag text) returns boolean
+language c stable leakproof parallel safe cost 0.5
+support @extschema@.under_permit_support as 'MODULE_PATHNAME', 'untagged';
+comment on function @extschema@.untagged(text) is
+  'Whether a row with this tag may be shown: it is not in niji.hidden_tag. Null has no tag. For the restrictive policies of datasets.';
+create function @extschema@.untagged(tags text[]) returns boolean
+language c stable leakproof parallel safe cost 0.5
+support @extschema@.under_permit_support as 'MODULE_PATHNAME', 'untagged_array';
+comment on function @extschema@.untagged(text[]) is 'Whether none of a row''s tags is in niji.hidden_tag.';
+insert into @extschema@.public_function values
+  ('untagged(text)'),
+  ('untagged(text[])');
+
 create function @extschema@.owner_role() returns name
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -247,12 +262,7 @@ begin
   -- a row without a person is hidden by niji.permitted(), which is strict
   condition := format('niji.under_permit(%s)', d.id);
   if d.tag_column is not null then
-    condition := condition ||
-      case when (select a.atttypid = 'text[]'::regtype from pg_catalog.pg_attribute a
-                  where a.attrelid = d.relation and a.attname = d.tag_column)
-           then format(' and (%1$I is null or not %1$I && %2$L::text[])', d.tag_column, (select array_agg(tag order by tag) from niji.hidden_tag))
-           else format(' and (%1$I is null or %1$I::text <> all (%2$L::text[]))', d.tag_column, (select array_agg(tag order by tag) from niji.hidden_tag))
-      end;
+    condition := condition || format(' and niji.untagged(%I)', d.tag_column);
   end if;
   execute format('drop policy if exists niji_protect on %s', d.relation);
   execute format('create policy niji_protect on %s as restrictive for select to public using (%s)', d.relation, condition);

@@ -146,6 +146,60 @@ end
 $$;
 comment on function @extschema@.view_columns(integer, integer) is 'The columns of a permit''s view of a dataset, in order. Internal.';
 
+/*
+ * The conditions under which a row is shown.  niji.permitted() notes who was
+ * scanned, so it stands last, and everything before it is leakproof and cheaper,
+ * by which the planner keeps that order: a row that the cohort, the period or
+ * the consent of a further person hides is nobody's scan.
+ */
+create function @extschema@.policy_condition(permit integer, dataset integer) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  d niji.dataset;
+  x niji.permit_data;
+  person name;
+  other integer;
+  arguments text;
+  tests text[] := '{}';
+  scans text[] := '{}';
+  date_type regtype;
+begin
+  select * into strict d from niji.dataset y where y.id = policy_condition.dataset;
+  select * into strict x from niji.permit_data y where y.permit = policy_condition.permit and y.dataset = d.id;
+  if d.person_columns = '{}' then
+    tests := tests || format('niji.under_permit(%s)', d.id);
+  end if;
+  if x.cohort is not null then
+    tests := tests || (select format('niji.in_cohort(%I, %s)', d.person_columns[1], c.id) from niji.cohort c where c.permit = x.permit and c.name = x.cohort);
+    -- who is in the cohort tells of the data that define it
+    for other in select u from niji.cohort c, unnest(c.datasets) u where c.permit = x.permit and c.name = x.cohort and u <> d.id order by u loop
+      if (select y.person_columns <> '{}' from niji.dataset y where y.id = other) then
+        tests := tests || format('niji.allowed(%I, %s, %s)', d.person_columns[1], x.permit, other);
+      end if;
+    end loop;
+  end if;
+  if x.period is not null then
+    select a.atttypid into date_type from pg_catalog.pg_attribute a where a.attrelid = d.relation and a.attname = d.date_column;
+    tests := tests || niji.period_condition(d.date_column, date_type, x.period);
+  end if;
+  foreach person in array d.person_columns loop
+    arguments := format('%I, %s, %s', person, x.permit, d.id) || coalesce(', ' || quote_ident(d.holder_column), '');
+    if scans = '{}' then
+      scans := scans || format('niji.permitted(%s)', arguments);
+      if cardinality(d.person_columns) > 1 then
+        tests := tests || format('niji.allowed(%s)', arguments);
+      end if;
+    else
+      tests := tests || format('(%I is null or niji.allowed(%s))', person, arguments);
+      scans := scans || format('(%I is null or niji.permitted(%s))', person, arguments);
+    end if;
+  end loop;
+  return array_to_string(tests || scans, ' and ');
+end
+$$;
+comment on function @extschema@.policy_condition(integer, integer) is 'The condition of a permit''s policy on a dataset. Internal.';
+
 create function @extschema@.compile_permit(permit integer) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning
 as $$
@@ -155,9 +209,6 @@ declare
   x niji.permit_data;
   v record;
   r record;
-  condition text;
-  arguments text;
-  person name;
 begin
   select * into strict p from niji.permit q where q.id = compile_permit.permit for update;
 
@@ -199,20 +250,9 @@ begin
     execute format('revoke all on table %s from %I cascade', d.relation, p.role_name);
     execute format('grant select (%s) on table %s to %I', v.granted, d.relation, p.role_name);
 
-    condition := null;
-    foreach person in array d.person_columns loop
-      arguments := format('%I, %s, %s', person, p.id, d.id) || coalesce(', ' || quote_ident(d.holder_column), '');
-      condition := concat_ws(' and ', condition,
-        case when condition is null then format('niji.permitted(%s)', arguments)
-             else format('(%I is null or niji.permitted(%s))', person, arguments) end);
-    end loop;
-    condition := coalesce(condition, format('niji.under_permit(%s)', d.id));
-    if x.period is not null then
-      condition := condition || ' and ' || niji.period_condition(d.date_column,
-        (select a.atttypid from pg_catalog.pg_attribute a where a.attrelid = d.relation and a.attname = d.date_column), x.period);
-    end if;
     execute format('drop policy if exists %I on %s', 'niji_permit_' || p.id, d.relation);
-    execute format('create policy %I on %s for select to %I using (%s)', 'niji_permit_' || p.id, d.relation, p.role_name, condition);
+    execute format('create policy %I on %s for select to %I using (%s)', 'niji_permit_' || p.id, d.relation, p.role_name,
+                   niji.policy_condition(p.id, d.id));
   end loop;
 
   for r in select y.role_name from niji.reader y join pg_catalog.pg_roles o on o.oid = y.role and o.rolname = y.role_name where y.permit = p.id loop

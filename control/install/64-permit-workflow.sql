@@ -163,6 +163,9 @@ begin
             apply_permit.valid_from, apply_permit.valid_until, earlier.id, new_schema,
             (select oid from pg_catalog.pg_roles where rolname = session_user))
     returning id into result;
+  if earlier.id is not null then
+    perform niji.carry_cohorts(earlier.id, result);
+  end if;
   perform niji.record_act('apply_permit', code,
             jsonb_build_object('title', title, 'applicant', applicant, 'purpose', purpose, 'valid_from', valid_from,
                                'valid_until', valid_until, 'renews', renews, 'domain', domain_id));
@@ -170,7 +173,7 @@ begin
 end
 $$;
 comment on function @extschema@.apply_permit(text, text, text, text, date, date, text, text) is
-  'Applies for a permit (利用許可の申請) and returns its id, a draft. renews keeps the pseudonyms of an earlier permit of the same applicant; domain names one that was opened for linking. valid_until is the last day, in niji.timezone. Errors: 22023 malformed, 42704 no such applicant or permit, 23505 code taken, 42939 and 42P06 schema reserved or taken, 42501 domain not open. Duty: governance.';
+  'Applies for a permit (利用許可の申請) and returns its id, a draft. renews keeps the pseudonyms and the cohorts of an earlier permit of the same applicant; domain names one that was opened for linking. valid_until is the last day, in niji.timezone. Errors: 22023 malformed, 42704 no such applicant or permit, 23505 code taken, 42939 and 42P06 schema reserved or taken, 42501 domain not open. Duty: governance.';
 
 create function @extschema@.request_data(permit text, dataset text, columns text[], cohort text default null, period daterange default null)
 returns void
@@ -197,8 +200,12 @@ begin
      or (columns = '{}' and d.person_columns = '{}') then
     raise exception using errcode = '22023', message = 'columns are a list of names';
   end if;
-  if cohort is not null then
-    raise exception using errcode = '42704', message = format('there is no cohort "%s"', cohort);
+  if cohort is not null and not exists (select from niji.cohort x where x.permit = p.id and x.name = request_data.cohort) then
+    raise exception using errcode = '42704', message = format('permit "%s" has no cohort "%s"', p.code, cohort),
+      hint = 'niji.create_cohort() makes one.';
+  end if;
+  if cohort is not null and d.person_columns = '{}' then
+    raise exception using errcode = '22023', message = format('dataset "%s" has no person, so no cohort can be given', d.name);
   end if;
   if period is not null and d.date_column is null then
     raise exception using errcode = '22023', message = format('dataset "%s" has no date column, so no period can be given', d.name);
@@ -209,17 +216,17 @@ begin
   foreach spec in array columns loop
     perform niji.column_expression(d.id, spec, p.domain);
   end loop;
-  insert into niji.permit_data (permit, dataset, columns, period, cohort) values (p.id, d.id, request_data.columns, request_data.period, null);
+  insert into niji.permit_data (permit, dataset, columns, period, cohort) values (p.id, d.id, request_data.columns, request_data.period, request_data.cohort);
   select c.column_name into twice from niji.view_columns(p.id, d.id) c group by 1 having count(*) > 1 limit 1;
   if found then
     raise exception using errcode = '42701', message = format('column "%s" is requested twice', twice);
   end if;
   perform niji.record_act('request_data', p.code,
-            jsonb_build_object('dataset', d.name, 'columns', to_jsonb(columns), 'period', period));
+            jsonb_build_object('dataset', d.name, 'columns', to_jsonb(columns), 'cohort', cohort, 'period', period));
 end
 $$;
 comment on function @extschema@.request_data(text, text, text[], text, daterange) is
-  'Adds a dataset to a permit that is a draft: columns, each with or without a transform (birth_date:year, age:band(5), code:prefix(3), institution:pseudonym), and the period of the dataset''s date column. Institution codes are pseudonyms unless requested as COLUMN:plain. Errors: 42704 no such permit, dataset or cohort, 42703 no such column, 22023 malformed, 42804 transform does not fit, 42701 twice, 55000 not a draft. Duty: governance.';
+  'Adds a dataset to a permit that is a draft: columns, each with or without a transform (birth_date:year, age:band(5), code:prefix(3), institution:pseudonym), the cohort of the permit to whose persons'' rows it is kept (of the first person column), and the period of the dataset''s date column. Institution codes are pseudonyms unless requested as COLUMN:plain. Errors: 42704 no such permit, dataset or cohort, 42703 no such column, 22023 malformed, 42804 transform does not fit, 42701 twice, 55000 not a draft. Duty: governance.';
 
 create function @extschema@.review_permit(permit text, decision text, comment text default null) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -248,6 +255,9 @@ begin
   end if;
   if not exists (select from niji.permit_data x where x.permit = p.id) then
     raise exception using errcode = '55000', message = format('cannot review permit "%s"', p.code), detail = 'It requests no data.';
+  end if;
+  if decision = 'approve' then
+    perform niji.require_cohorts(p.id);
   end if;
   insert into niji.review (permit, reviewer, reviewer_role, decision, comment)
     values (p.id, session_user, me, review_permit.decision, review_permit.comment);
@@ -294,6 +304,8 @@ begin
     raise exception using errcode = '42P06', message = format('schema "%s" exists already', p.schema_name),
       detail = format('Permit "%s" needs a schema of this name.', p.code);
   end if;
+
+  perform niji.require_cohorts(p.id);
 
   -- a consent commits either before this moment or is effective after it
   lock table niji.consent in share mode;

@@ -277,6 +277,7 @@ begin
                where x.merge = m.id and x.what = 'mirror') y
        where not exists (select from niji.consent_void v where v.consent = y.consent);
     update niji.person_merge p set state = 'undone', undone_at = clock_timestamp() where p.id = m.id;
+    perform niji.undo_in_cohorts(m.id);
   end if;
   return true;
 end
@@ -376,6 +377,7 @@ begin
     perform niji.copy_consent(c.id, merge_persons.keep, 'restated', merge);
     perform niji.copy_consent(c.id, merge_persons.gone, 'restated', merge);
   end loop;
+  perform niji.merge_in_cohorts(merge, keep, gone);
   perform niji.record_act('merge_persons', merge::text, jsonb_build_object('keep', keep::text, 'gone', gone::text, 'reason', reason));
   perform niji.move_portion(merge, 10000);
   return merge;
@@ -465,6 +467,7 @@ begin
   loop
     perform niji.copy_consent(c.id, result, 'split', null);
   end loop;
+  perform niji.split_in_cohorts(whose, result);
   perform niji.record_act('split_person', split::text, jsonb_build_object('person', whose::text, 'new_person', result::text, 'identifiers', array_length(identifiers, 1), 'reason', reason));
   return result;
 end

@@ -119,6 +119,13 @@ niji_group_expressions(RangeTblEntry *rte)
 #define niji_flatten_join_aliases(root, node) (node)
 #endif
 
+/* ---- rights on objects of all kinds are asked for by one function since 16 ---- */
+#if PG_VERSION_NUM >= 160000
+#define niji_may_execute(function, role) (object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define niji_may_execute(function, role) (pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 /* ---- a function that does not return: a prefix since 18 ---- */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))

@@ -31,6 +31,8 @@
 
 PG_FUNCTION_INFO_V1(permitted);
 PG_FUNCTION_INFO_V1(permitted_holder);
+PG_FUNCTION_INFO_V1(allowed);
+PG_FUNCTION_INFO_V1(allowed_holder);
 
 typedef struct PermittedCall
 {
@@ -125,7 +127,8 @@ start_scanned(PermittedCall *call)
 }
 
 static pg_attribute_always_inline bool
-test_person(FunctionCallInfo fcinfo, int32 person, int32 permit, int32 dataset, int32 holder)
+test_person(FunctionCallInfo fcinfo, int32 person, int32 permit, int32 dataset, int32 holder,
+			bool collect)
 {
 	PermittedCall *call = fcinfo->flinfo->fn_extra;
 	NijiStatement *st = statement_current();
@@ -139,7 +142,7 @@ test_person(FunctionCallInfo fcinfo, int32 person, int32 permit, int32 dataset, 
 		call = prepare_call(fcinfo->flinfo, permit, dataset, snapshot, st);
 	if (!set_test(call->set, person, holder))
 		return false;
-	if (likely(call->read != NULL))
+	if (collect && likely(call->read != NULL))
 	{
 		if (unlikely(call->read->scanned == NULL))
 			start_scanned(call);
@@ -153,7 +156,7 @@ Datum
 permitted(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(test_person(fcinfo, PG_GETARG_INT32(0), PG_GETARG_INT32(1),
-							   PG_GETARG_INT32(2), 0));
+							   PG_GETARG_INT32(2), 0, true));
 }
 
 /* niji.permitted(person, permit int, dataset int, holder int): not strict, as a null holder may not matter */
@@ -163,7 +166,27 @@ permitted_holder(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(test_person(fcinfo, PG_GETARG_INT32(0), PG_GETARG_INT32(1), PG_GETARG_INT32(2),
-							   PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3)));
+							   PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3), true));
+}
+
+/*
+ * niji.allowed(person, permit int, dataset int [, holder int]): the same answers, but nobody is scanned;
+ * for conditions that stand before niji.permitted(), which a row may not reach
+ */
+Datum
+allowed(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(test_person(fcinfo, PG_GETARG_INT32(0), PG_GETARG_INT32(1),
+							   PG_GETARG_INT32(2), 0, false));
+}
+
+Datum
+allowed_holder(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(test_person(fcinfo, PG_GETARG_INT32(0), PG_GETARG_INT32(1), PG_GETARG_INT32(2),
+							   PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3), false));
 }
 
 /* called when a statement starts: the set is there, or the statement fails now */

@@ -46,7 +46,8 @@
 /* columns of the tables, in the order of 60-permit-tables.sql */
 enum
 {
-	DATASET_ID = 1, DATASET_NAME, DATASET_RELATION, DATASET_PERSON_COLUMNS
+	DATASET_ID = 1, DATASET_NAME, DATASET_RELATION, DATASET_PERSON_COLUMNS, DATASET_HOLDER,
+	DATASET_HOLDER_COLUMN, DATASET_CATEGORY, DATASET_LEGAL_BASIS, DATASET_DATE_COLUMN, DATASET_TAG_COLUMN
 };
 enum
 {
@@ -121,12 +122,15 @@ read_dataset(TupleTableSlot *slot)
 	PermitDataset *dataset = palloc(sizeof(PermitDataset));
 	bool		isnull;
 	ArrayType  *persons;
+	Datum		tag_column;
 
 	dataset->id = DatumGetInt32(slot_getattr(slot, DATASET_ID, &isnull));
 	dataset->name = TextDatumGetCString(slot_getattr(slot, DATASET_NAME, &isnull));
 	dataset->relid = DatumGetObjectId(slot_getattr(slot, DATASET_RELATION, &isnull));
 	persons = DatumGetArrayTypeP(slot_getattr(slot, DATASET_PERSON_COLUMNS, &isnull));
 	dataset->persons = ArrayGetNItems(ARR_NDIM(persons), ARR_DIMS(persons)) > 0;
+	tag_column = slot_getattr(slot, DATASET_TAG_COLUMN, &isnull);
+	dataset->tag_column = isnull ? NULL : pstrdup(NameStr(*DatumGetName(tag_column)));
 	datasets = lappend(datasets, dataset);
 	MemoryContextSwitchTo(old);
 }

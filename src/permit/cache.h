@@ -14,6 +14,7 @@ typedef struct PermitDataset
 	Oid			relid;
 	char	   *name;
 	bool		persons;		/* false: a reference table */
+	char	   *tag_column;		/* or NULL */
 } PermitDataset;
 
 typedef struct PermitInfo

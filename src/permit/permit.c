@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "permit/cohort.h"
 #include "permit/permit.h"
 
 void
@@ -17,6 +18,7 @@ permit_init(void)
 {
 	guard_init();
 	ranges_init();
+	cohort_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		gate_init();

@@ -15,13 +15,11 @@
  * sealed tree, holds a SHA-256 over these rows in the order of (dataset,
  * shown, chunk): for each dataset, shown, chunk and length as big-endian
  * int32, and the bitmap's bytes.
- *
- * Bitmaps that are read back may have been altered: they are decoded with
- * bounds, element by element, and never handed to set operations of the library.
  */
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/person_chunk.h"
 #include "base/shmem.h"
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
@@ -30,14 +28,12 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "port/pg_bswap.h"
-#include "roaring/roaring.h"
 #include "trail/persons.h"
 #include "trail/record_format.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 
-#define CHUNK_BYTES (PERSON_CHUNK_WORDS * sizeof(uint64))
-#define CHUNK_PERSONS (1 << PERSON_CHUNK_BITS)
+#define CHUNK_BYTES PERSON_CHUNK_BYTES
 #define BUFFER_SIZE (256 * 1024)
 
 PG_FUNCTION_INFO_V1(persons_contain);
@@ -218,77 +214,11 @@ persons_take(const char *data, uint32 length, uint64 *open)
 	return at == end;
 }
 
-/* a chunk's bits as a portable Roaring bitmap */
-static bytea *
-to_roaring(const uint64 *words)
-{
-	uint32		n = 0;
-	uint32		count = pg_popcount((const char *) words, CHUNK_BYTES);
-	uint32	   *list = palloc(Max(count, 1) * sizeof(uint32));
-	roaring_bitmap_t *bitmap;
-	Size		size;
-	bytea	   *result;
-
-	for (int word = 0; word < PERSON_CHUNK_WORDS; word++)
-		for (uint64 bits = words[word]; bits != 0; bits &= bits - 1)
-			list[n++] = word * 64 + pg_rightmost_one_pos64(bits);
-	bitmap = roaring_bitmap_of_ptr(n, list);
-	pfree(list);
-	if (bitmap == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	roaring_bitmap_run_optimize(bitmap);
-	size = roaring_bitmap_portable_size_in_bytes(bitmap);
-	result = palloc_extended(VARHDRSZ + size, MCXT_ALLOC_NO_OOM);
-	if (result != NULL)
-	{
-		SET_VARSIZE(result, VARHDRSZ + size);
-		roaring_bitmap_portable_serialize(bitmap, VARDATA(result));
-	}
-	roaring_bitmap_free(bitmap);
-	if (result == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return result;
-}
-
-typedef struct Decoding
-{
-	uint64	   *words;
-	uint64		count;
-} Decoding;
-
-static bool
-decode_one(uint32_t value, void *arg)
-{
-	Decoding   *decoding = arg;
-
-	if (value >= CHUNK_PERSONS || ++decoding->count > CHUNK_PERSONS)
-		return false;
-	decoding->words[value >> 6] |= UINT64CONST(1) << (value & 63);
-	return true;
-}
-
 /* the bits of a bitmap that was kept, which may have been altered: an error then */
 static void
 from_roaring(const bytea *kept, uint64 words[PERSON_CHUNK_WORDS])
 {
-	Size		size = VARSIZE_ANY_EXHDR(kept);
-	roaring_bitmap_t *bitmap = NULL;
-	Decoding	decoding = {words, 0};
-	bool		sound = false;
-
-	memset(words, 0, CHUNK_BYTES);
-
-	/* a chunk's bitmap is never longer than its bits and a few bytes: nothing else is even tried */
-	if (size > 0 && size <= CHUNK_BYTES + 64)
-		bitmap = roaring_bitmap_portable_deserialize_safe(VARDATA_ANY(kept), size);
-	if (bitmap != NULL)
-	{
-		sound = roaring_iterate(bitmap, decode_one, &decoding) &&
-			decoding.count == pg_popcount((const char *) words, CHUNK_BYTES) &&
-			decoding.count == roaring_bitmap_get_cardinality(bitmap);
-		roaring_bitmap_free(bitmap);
-	}
-	if (!sound)
+	if (!person_chunk_decode(kept, words))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a set of persons in niji.read_persons is damaged"),
@@ -314,7 +244,7 @@ store(uint64 open, int dataset, bool shown, uint32 chunk, const uint64 *words,
 {
 	static SPIPlanPtr plan = NULL;
 	Oid			types[5] = {INT8OID, INT4OID, BOOLOID, INT4OID, BYTEAOID};
-	bytea	   *bitmap = to_roaring(words);
+	bytea	   *bitmap = person_chunk_encode(words);
 	Datum		values[5];
 
 	values[0] = Int64GetDatum(open);
@@ -519,7 +449,7 @@ persons_contain(PG_FUNCTION_ARGS)
 {
 	uint64		words[PERSON_CHUNK_WORDS];
 	uint32		person = (uint32) PG_GETARG_INT32(1);
-	uint32		low = person & (CHUNK_PERSONS - 1);
+	uint32		low = person & (PERSON_CHUNK_PERSONS - 1);
 
 	from_roaring(PG_GETARG_BYTEA_PP(0), words);
 	PG_RETURN_BOOL((words[low >> 6] >> (low & 63)) & 1);

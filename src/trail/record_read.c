@@ -41,7 +41,8 @@
 static const char *const identifying[] = {
 	"enrol", "enrol_batch", "find_person", "check_identifier", "normalize_identifier",
 	"link_identifier", "load_crosswalk", "split_person", "holder_pseudonyms",
-	"enrol_rows", "enrol_run_step", "find_batch", "link_batch", "identifier_digests", "split_links"
+	"enrol_rows", "enrol_run_step", "find_batch", "link_batch", "identifier_digests", "split_links",
+	"load_cohort", "add_to_cohort", "match_identifiers"
 };
 
 void

@@ -50,7 +50,21 @@ $old->safe_psql('niji', q{
 	set session authorization custodian_hara;
 	select niji.approve_reidentification(1);
 });
-my @tables = qw(identifier identifier_kind person_merge person_move person_split holder holder_domain holder_loader holder_person
+# a cohort from a list, in force, and one from a query, with a merge in it
+$old->safe_psql('niji', q{
+	set session authorization governance_abe;
+	select niji.apply_permit('C-1', 'A cohort', 'tohoku-lab', 'research', current_date - 1, current_date + 300);
+	select niji.create_cohort('C-1', 'listed'), niji.create_cohort('C-1', 'defined');
+	select niji.load_cohort('C-1', 'listed', 'patient', (select array_agg('0110113719:' || to_char(n, 'FM0000')) from generate_series(1, 20) n));
+	select niji.define_cohort('C-1', 'defined', $$ select person from warehouse.diagnosis where disease <@ 'E11' $$);
+	select niji.request_data('C-1', 'lab', '{value}', cohort => 'listed'), niji.request_data('C-1', 'diagnosis', '{disease}', cohort => 'defined');
+	set session authorization reviewer_baba; select niji.review_permit('C-1', 'approve', '');
+	set session authorization reviewer_chiba; select niji.review_permit('C-1', 'approve', '');
+	set session authorization governance_abe; select niji.grant_permit('C-1'), niji.add_reader('C-1', 'stranger');
+	set session authorization custodian_goto;
+	select niji.merge_persons(patient('0020'), patient('0034'), 'same person');
+});
+my @tables = qw(cohort cohort_version cohort_chunk cohort_merge identifier identifier_kind person_merge person_move person_split holder holder_domain holder_loader holder_person
 	domain surrogate reidentification reidentified translation override override_approval);
 # a table's rows without the oids of roles and the numbers of transactions, which are the new cluster's own, and what CREATE EXTENSION makes
 sub rows_of
@@ -68,6 +82,8 @@ sub as_analyst
 }
 
 is(as_analyst($old, 'select count(*) from p2026_017.lab'), '39', 'one of forty objected');
+my $under_cohort = 'select (select count(*) from c_1.lab) || $$ $$ || (select count(*) from c_1.diagnosis)';
+is($old->safe_psql('niji', $under_cohort, extra_params => [ '-U', 'stranger' ]), '20 15', 'a reader under a cohort sees its rows');
 my $pids = as_analyst($old, 'select pid from p2026_017.diagnosis order by pid');
 my $number = $old->safe_psql('niji', "select $person");
 $old->poll_query_until('niji', "select count(*) >= 2 from niji.trail_reads where permit = 'P2026-017'");
@@ -108,18 +124,22 @@ is(as_analyst($new, 'select count(*) from p2026_017.lab'),
 	'39', 'the view works, and the objection holds');
 is(as_analyst($new, 'select pid from p2026_017.diagnosis order by pid'),
 	$pids, 'the pseudonyms are the same');
+is($new->safe_psql('niji', $under_cohort, extra_params => [ '-U', 'stranger' ]), '20 15', 'a cohort holds as before');
+is($new->safe_psql('niji', q{set session authorization governance_abe;
+	select niji.apply_permit('C-2', 'More', 'tohoku-lab', 'research', current_date, current_date + 300, renews => 'C-1') > 0;
+	select persons from niji.cohorts where permit = 'C-2' and name = 'listed'}), "t\n21", 'and is carried to a renewal');
 is($new->safe_psql('niji', 'select count(*) from niji.duties where not in_force'),
 	'0', 'duties are bound to the roles again');
 
 $new->safe_psql('niji', q{set session authorization custodian_goto; call niji.move_rows()});
-is($new->safe_psql('niji', 'select state from niji.person_merges'), 'done', 'the merge comes to its end');
+is($new->safe_psql('niji', 'select state from niji.person_merges where id = 1'), 'done', 'the merge comes to its end');
 is($new->safe_psql('niji', q{set session authorization custodian_hara;
 	select niji.translate_pseudonym(in_permit, (select from_domain from niji.translations), (select to_domain from niji.translations)) = in_hospital from public.pseudonym}),
 	't', 'a translation that was open is open');
 is($new->safe_psql('niji', q{set session authorization custodian_goto; select r.person = w.keep from niji.reidentify(1) r, public.who w}),
 	't', 'a re-identification that was approved is answered');
 $new->safe_psql('niji', q{set session authorization custodian_goto; select niji.undo_merge(1, 'two after all'); call niji.move_rows()});
-is($new->safe_psql('niji', q{select state || rows_moved || (select count(*) from warehouse.lab l, public.who w where l.person = w.gone) from niji.person_merges}),
+is($new->safe_psql('niji', q{select state || rows_moved || (select count(*) from warehouse.lab l, public.who w where l.person = w.gone) from niji.person_merges where id = 1}),
 	'undone01', 'and a merge of before is undone, with its rows');
 
 ok($new->poll_query_until('niji', "select count(*) > $entries from niji.trail"), 'the trail goes on');
