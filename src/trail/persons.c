@@ -295,6 +295,18 @@ from_roaring(const bytea *kept, uint64 words[PERSON_CHUNK_WORDS])
 				 errhint("niji.verify_trail() tells which reads are concerned.")));
 }
 
+bytea *
+persons_pack(const uint64 *words)
+{
+	return to_roaring(words);
+}
+
+void
+persons_unpack(const bytea *kept, uint64 words[PERSON_CHUNK_WORDS])
+{
+	from_roaring(kept, words);
+}
+
 static void
 run(SPIPlanPtr *plan, const char *query, int nargs, Oid *types, Datum *values, int expected)
 {

@@ -25,6 +25,10 @@ typedef enum
  */
 extern bool persons_spool(uint64 open, int dataset, const PersonSet *set, SpoolMode mode);
 
+/* a chunk's bits as a portable Roaring bitmap and back; what is read back may be damaged, which is an error */
+extern bytea *persons_pack(const uint64 *words);
+extern void persons_unpack(const bytea *kept, uint64 words[PERSON_CHUNK_WORDS]);
+
 /* for backends: has the buffer made while errors may still be raised */
 extern void persons_prepare(void);
 
