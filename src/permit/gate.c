@@ -414,6 +414,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 	Provenance	made = MADE_MIXED;
 	uint32		columns = 0;
 	bool		into = false;
+	bool		plain = false;
 
 	/* the planner changes the query; the first query that is planned is that of CREATE TABLE AS itself */
 	if (used && workspace_wants_note(parse))
@@ -421,6 +422,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 		into = parse->commandType == CMD_SELECT && !workspace_into.planned;
 		workspace_into.planned = true;
 		made = provenance_of_query(parse, &columns);
+		plain = made != MADE_MIXED && provenance_is_plain(parse);
 	}
 
 	if (unlikely(client_min_messages < NOTICE) && IsTransactionState() &&
@@ -430,7 +432,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 		plan = prev_planner(parse, query_string, cursor_options, params);
 	else
 		plan = standard_planner(parse, query_string, cursor_options, params);
-	provenance_note(plan, made, columns);
+	provenance_note(plan, made, columns, plain);
 	if (into)
 	{
 		workspace_into.made = made;

@@ -24,8 +24,8 @@
  * whom the statement itself scanned, if only functions of this kind are in it;
  * otherwise it is mixed, and those are kept whom the session has scanned so far.
  * That is never wrong, only strict.  It is also decided there that only what the
- * client itself sends can be anything but mixed, since parameters of a function
- * hold what the function saw.
+ * client itself sends, or what has neither constants nor parameters, can be
+ * anything but mixed: those of a function hold what the function saw.
  *
  * The query is looked at after rewriting and before planning, where views are
  * sub-queries and conditions stand where they were written.
@@ -47,11 +47,12 @@
 
 /* of a PlanInvalItem that is none: no cache has this number */
 #define NOTE_CACHE (-20260)
+#define NOTE_PLAIN ((uint32) 1 << 28)
 #define NOTE_READ ((uint32) 1 << 29)
 #define NOTE_FREE ((uint32) 1 << 30)
 #define NOTE_ONE ((uint32) 1 << 31)
-#define NOTE_COLUMNS (NOTE_READ - 1)
-#define COLUMNS_MAX 29
+#define NOTE_COLUMNS (NOTE_PLAIN - 1)
+#define COLUMNS_MAX 28
 
 /* a relation of the range table that has persons */
 typedef struct Leaf
@@ -619,10 +620,57 @@ provenance_of_query(Query *query, uint32 *columns)
 	return query->hasModifyingCTE || query_tree_walker(query, elsewhere_walker, query, 0) ? MADE_MIXED : MADE_OF_READ;
 }
 
+static bool
+constant_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	check_stack_depth();
+	if (IsA(node, WithCheckOption))
+		return false;			/* niji's own, on the table that is written */
+	if (IsA(node, Const))
+		return true;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXTERN;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+		ListCell   *lc;
+
+		/* what stands in a permit's view was written by niji */
+		foreach(lc, query->rtable)
+		{
+			RangeTblEntry *rte = lfirst(lc);
+
+			if (rte->rtekind == RTE_RELATION && permit_cache_role(niji_query_check_as_user(query, rte)) != NULL)
+				return false;
+		}
+		if (query_tree_walker(query, constant_walker, context, QTW_IGNORE_RANGE_TABLE))
+			return true;
+		foreach(lc, query->rtable)
+		{
+			RangeTblEntry *rte = lfirst(lc);
+
+			/* not the policies of a workspace's tables */
+			if (rte->rtekind == RTE_RELATION ? rte->tablesample != NULL
+				: range_table_entry_walker(rte, constant_walker, context, 0))
+				return true;
+		}
+		return false;
+	}
+	return expression_tree_walker(node, constant_walker, context);
+}
+
+bool
+provenance_is_plain(Query *query)
+{
+	return !constant_walker((Node *) query, NULL);
+}
+
 /* ---- notes ---- */
 
 void
-provenance_note(PlannedStmt *plan, Provenance made, uint32 columns)
+provenance_note(PlannedStmt *plan, Provenance made, uint32 columns, bool plain)
 {
 	PlanInvalItem *note;
 
@@ -631,15 +679,18 @@ provenance_note(PlannedStmt *plan, Provenance made, uint32 columns)
 	note = makeNode(PlanInvalItem);
 	note->cacheId = NOTE_CACHE;
 	note->hashValue = made == MADE_FREE ? NOTE_FREE : made == MADE_OF_READ ? NOTE_READ : NOTE_ONE | (columns & NOTE_COLUMNS);
+	if (plain)
+		note->hashValue |= NOTE_PLAIN;
 	plan->invalItems = lappend(plan->invalItems, note);
 }
 
 Provenance
-provenance_of_plan(PlannedStmt *plan, uint32 *columns)
+provenance_of_plan(PlannedStmt *plan, uint32 *columns, bool *plain)
 {
 	ListCell   *lc;
 
 	*columns = 0;
+	*plain = false;
 	foreach(lc, plan->invalItems)
 	{
 		PlanInvalItem *note = lfirst(lc);
@@ -647,6 +698,7 @@ provenance_of_plan(PlannedStmt *plan, uint32 *columns)
 		if (note->cacheId != NOTE_CACHE)
 			continue;
 		*columns = note->hashValue & NOTE_COLUMNS;
+		*plain = (note->hashValue & NOTE_PLAIN) != 0;
 		return note->hashValue & NOTE_ONE ? MADE_OF_ONE : note->hashValue & NOTE_READ ? MADE_OF_READ : MADE_FREE;
 	}
 	return MADE_MIXED;

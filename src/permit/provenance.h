@@ -19,8 +19,11 @@ typedef enum
 /* what a rewritten query, not yet planned, writes or selects; *columns: of MADE_OF_ONE, bit n - 1 for column n */
 extern Provenance provenance_of_query(Query *query, uint32 *columns);
 
+/* whether nobody's constants or parameters are in it: what is the same whoever sends it */
+extern bool provenance_is_plain(Query *query);
+
 /* leaves that with the plan, whose copies keep it; and finds it there */
-extern void provenance_note(PlannedStmt *plan, Provenance made, uint32 columns);
-extern Provenance provenance_of_plan(PlannedStmt *plan, uint32 *columns);
+extern void provenance_note(PlannedStmt *plan, Provenance made, uint32 columns, bool plain);
+extern Provenance provenance_of_plan(PlannedStmt *plan, uint32 *columns, bool *plain);
 
 #endif							/* NIJI_PROVENANCE_H */

@@ -19,9 +19,10 @@
  * Whom it keeps: of a statement that the client itself sent, and whose functions
  * depend on their arguments alone, those whom that statement scanned.  Of any
  * other all whom the session has scanned until then: inside a function a value
- * can come from a variable, a cursor, a setting or the flow of control.  What
- * the client sends as text is not derived from what the session saw, as far as
- * a database can know.
+ * can come from a variable, a cursor, a setting or the text of a statement that
+ * it put together; unless the statement has neither constants nor parameters.
+ * What the client sends as text is not derived from what the session saw, as far
+ * as a database can know.
  *
  * Sets only grow while the table lives.  They are read as they are committed
  * now, whatever the transaction's snapshot: then they are those of the rows
@@ -365,6 +366,7 @@ finish(NijiStatement *st)
 {
 	Provenance	made;
 	uint32		columns;
+	bool		plain;
 	PlannedStmt *plan;
 	ListCell   *lc;
 
@@ -372,10 +374,10 @@ finish(NijiStatement *st)
 	if (st->query == NULL || st->explain_only)
 		return;
 	plan = st->query->plannedstmt;
-	made = provenance_of_plan(plan, &columns);
+	made = provenance_of_plan(plan, &columns, &plain);
 	if (st->kept && made != MADE_MIXED)
 		made = MADE_OF_READ;	/* the sets of what it read are among those that it scanned */
-	if (!sent_by_client(st))
+	if (!plain && !sent_by_client(st))
 		made = MADE_MIXED;
 	if (st->query->dest && st->query->dest->mydest == DestIntoRel)
 	{

@@ -17,8 +17,8 @@
  *       a list of what is harmless.  What scans all rows (a constraint, a type,
  *       NOT NULL, an index on an expression) would show hidden ones in errors;
  *       a column of pseudonyms stays what it is.
- *   anything that defines, inside a function of a session that has read
- *       names are a place for copies, too
+ *   anything else that defines, inside a function of a session that has read
+ *       definitions are a place for copies, too
  *   VACUUM, CLUSTER, REINDEX with VERBOSE
  *       they count hidden rows
  *
@@ -379,14 +379,35 @@ has_constant_parameters(ExecuteStmt *stmt)
 	return true;
 }
 
-/* in a function of a session that has read, nothing is defined: names could hold what was read */
+/* whether a table's definition holds expressions, which are a place for values */
+static bool
+has_expressions(CreateStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->tableElts)
+	{
+		ColumnDef  *column = lfirst(lc);
+
+		if (!IsA(column, ColumnDef) || column->raw_default != NULL || column->constraints != NIL)
+			return true;
+	}
+	return stmt->constraints != NIL;
+}
+
+/* in a function of a session that has read, nothing is defined but tables of the workspace: values could be put there */
 static void
 check_nested(Node *stmt, bool client)
 {
-	if (!client && gate_session_bound() && (GetCommandLogLevel(stmt) == LOGSTMT_DDL || IsA(stmt, TruncateStmt)))
-		refuse("a function in a session that reads under a permit defines nothing",
-			   "Names and definitions are places where copies could be kept.",
-			   "Send it as a statement of its own.");
+	Oid			relid;
+
+	if (client || !gate_session_bound() || GetCommandLogLevel(stmt) != LOGSTMT_DDL)
+		return;
+	if (IsA(stmt, CreateTableAsStmt) || IsA(stmt, DropStmt) || (IsA(stmt, CreateStmt) && !has_expressions((CreateStmt *) stmt)) ||
+		(IsA(stmt, IndexStmt) && workspace_of(((IndexStmt *) stmt)->relation, &relid) != 0))
+		return;
+	refuse("a function in a session that reads under a permit defines only tables of its workspace",
+		   "Definitions are places where copies could be kept.", "Send it as a statement of its own.");
 }
 
 static void
