@@ -255,6 +255,7 @@ begin
                    niji.policy_condition(p.id, d.id));
   end loop;
 
+  perform niji.make_workspace(p.id);
   for r in select y.role_name from niji.reader y join pg_catalog.pg_roles o on o.oid = y.role and o.rolname = y.role_name where y.permit = p.id loop
     perform niji.grant_views(p.id, r.role_name);
   end loop;
@@ -275,6 +276,7 @@ begin
   for v in select d.name from niji.permit_data x join niji.dataset d on d.id = x.dataset where x.permit = p.id loop
     execute format('grant select on table %I.%I to %I', p.schema_name, v, reader);
   end loop;
+  perform niji.open_workspace(p.id, reader);
 end
 $$;
 comment on function @extschema@.grant_views(integer, name) is 'Lets a reader see a permit''s schema and views. Internal.';
@@ -291,6 +293,7 @@ begin
             where x.permit = p.id and exists (select from pg_catalog.pg_class where oid = s.relation) loop
     execute format('drop policy if exists %I on %s', 'niji_permit_' || p.id, d.relation);
   end loop;
+  perform niji.shut_workspace(p.id);
   -- with the views that readers made upon the permit's
   execute format('drop schema if exists %I cascade', p.schema_name);
   if exists (select from pg_catalog.pg_roles where oid = p.role and rolname = p.role_name) then

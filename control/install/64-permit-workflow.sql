@@ -444,6 +444,7 @@ begin
   if p.state in ('granted', 'suspended') and exists (select from pg_catalog.pg_namespace where nspname = p.schema_name) then
     execute format('revoke all on all tables in schema %I from %I cascade', p.schema_name, name);
     execute format('revoke all on schema %I from %I cascade', p.schema_name, name);
+    perform niji.shut_workspace(p.id, name);
   end if;
   perform niji.record_act('remove_reader', p.code, jsonb_build_object('reader', name));
 end

@@ -86,6 +86,12 @@ publish(NijiStatement *st)
 }
 
 NijiStatement *
+statement_live(void)
+{
+	return statements;
+}
+
+NijiStatement *
 statement_admitted(void)
 {
 	return starting ? starting : statement_running;
@@ -111,6 +117,8 @@ forget(void *arg)
 		}
 	if (statement_running == st)
 		statement_running = st->parent;
+	if (niji_gate.forget && !st->worker)
+		niji_gate.forget(st);
 	for (NijiStatement *other = statements; other; other = other->next)
 		if (other->parent == st)
 			other->parent = st->parent;
@@ -252,7 +260,8 @@ executor_run(NIJI_RUN_PARAMS)
 	if (!st->worker)
 	{
 		niji_gate.admit(st, true);
-		if (st->entry == 0 && niji_recorder.open)
+		/* what only writes into a workspace reads nothing */
+		if (st->entry == 0 && st->reads != NIL && niji_recorder.open)
 			niji_recorder.open(st);
 		if (dest && niji_recorder.watch)
 			queryDesc->dest = niji_recorder.watch(st, dest);
@@ -291,12 +300,16 @@ executor_end(QueryDesc *queryDesc)
 		st->closed = true;
 		if (st->worker)
 		{
+			if (niji_gate.worker_end)
+				niji_gate.worker_end(st);
 			if (niji_recorder.worker_end)
 				niji_recorder.worker_end(st);
 		}
 		else if (niji_recorder.close)
 			niji_recorder.close(st, NIJI_COMPLETED);
 	}
+	if (st && st->permit != 0 && !st->worker && !st->finished && niji_gate.finish)
+		niji_gate.finish(st);
 
 	/* a cursor may be closed without anybody asking; raising here would be too late for what was locked */
 	if (st && st->permit != 0)

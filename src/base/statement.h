@@ -27,6 +27,7 @@ typedef struct NijiRead
 	int			permit;			/* by which permit, 0: without one (a superuser) */
 	Oid			role;			/* whose rights lend it (the permit's role), or InvalidOid */
 	List	   *columns;		/* names of the selected columns, as char * */
+	bool		workspace;		/* of a copy, in a table of the permit's workspace */
 	int64		override;		/* that sets consents aside (niji.override.id), or 0 */
 	PersonSet  *scanned;		/* NULL until niji.permitted() lets a row pass */
 } NijiRead;
@@ -51,6 +52,12 @@ typedef struct NijiStatement
 	PersonSet  *shown;
 	void	   *recorder;		/* the trail's own */
 	bool		closed;
+
+	/* filled by permit, for workspaces */
+	int			workspace;		/* the permit whose workspace's tables it names, or 0 */
+	bool		kept;			/* some of these keep persons */
+	bool		finished;		/* the session knows whom it scanned */
+	bool		parallel;		/* workers may have scanned */
 
 	/* filled here */
 	bool		worker;			/* this process is a parallel worker of the statement */
@@ -85,6 +92,15 @@ typedef struct NijiGate
 	 * one under a permit is live, as its plan may be logged at its end.
 	 */
 	void		(*quiet) (void);
+
+	/* it has run to its end, its persons are known: workspaces keep whom it was made from.  In the leader; may raise */
+	void		(*finish) (NijiStatement *st);
+
+	/* its estate goes away, in order or because of an error; must not raise */
+	void		(*forget) (NijiStatement *st);
+
+	/* in a parallel worker, at its end: whom it scanned, for the leader's session */
+	void		(*worker_end) (NijiStatement *st);
 } NijiGate;
 
 /* set by trail */
@@ -120,7 +136,10 @@ statement_current(void)
 	return statement_running;
 }
 
-/* the same, or the one that is being started: what its expressions may do */
+/* all that are live, newest first, by "next" */
+extern NijiStatement *statement_live(void);
+
+/* the same as statement_current(), or the one that is being started: what its expressions may do */
 extern NijiStatement *statement_admitted(void);
 
 /* the clock: that of the running statement, or the start of the outermost client statement */

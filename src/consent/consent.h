@@ -5,6 +5,8 @@
 #ifndef NIJI_CONSENT_H
 #define NIJI_CONSENT_H
 
+#include "nodes/pg_list.h"
+
 extern void consent_init(void);
 
 /*
@@ -12,5 +14,8 @@ extern void consent_init(void);
  * memory.  Returns the override that sets consents aside, or 0.
  */
 extern int64 consent_check(int permit, int dataset);
+
+/* a permit's domain of pseudonyms and its datasets with persons; false if it is not in force.  Set by permit, which lies below */
+extern bool (*consent_permit_data) (int permit, int *domain, List **datasets);
 
 #endif							/* NIJI_CONSENT_H */

@@ -17,6 +17,9 @@
  * whole of that memory void, since attaching a partition above a relation
  * tells nothing about those below.
  *
+ * Workspaces are schemas, known by their names; their oids are looked up again
+ * whenever some schema changed.
+ *
  * A role counts for a permit or as a reader only while its oid and its name
  * both fit: in another cluster an oid is somebody else.  A rename is a change
  * of pg_authid, which makes the cache stale.
@@ -30,6 +33,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -39,6 +43,7 @@
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -59,21 +64,43 @@ enum
 {
 	READER_PERMIT = 1, READER_ROLE, READER_ROLE_NAME
 };
+enum
+{
+	DATA_PERMIT = 1, DATA_DATASET
+};
+enum
+{
+	WORKSPACE_PERMIT = 1, WORKSPACE_SCHEMA_NAME
+};
 
 typedef struct RelationEntry
 {
 	Oid			relid;			/* key */
 	PermitDataset *dataset;		/* NULL: not protected */
+	int			workspace;		/* of which permit, or 0 */
 } RelationEntry;
+
+typedef struct WorkspaceEntry
+{
+	int			permit;
+	NameData	name;
+	Oid			namespace;		/* InvalidOid: there is no such schema */
+} WorkspaceEntry;
 
 static CatalogWatch dataset_watch = {"dataset"};
 static CatalogWatch permit_watch = {"permit"};
 static CatalogWatch reader_watch = {"reader"};
+static CatalogWatch workspace_watch = {"workspace"};
+
+/* it changes only while permits are drafts, and granting changes niji.permit */
+static CatalogWatch data_watch = {"permit_data"};
 
 static MemoryContext cache_context = NULL;	/* of everything below */
 static bool loaded = false;
 static bool relations_stale = true;
 static bool roles_stale = true;
+static bool schemas_stale = true;
+static List *workspaces = NIL;	/* of WorkspaceEntry */
 static List *datasets = NIL;
 static List *domains = NIL;		/* of all permits, also of those that ended */
 static HTAB *permits = NULL;	/* of PermitInfo, by role */
@@ -128,7 +155,7 @@ read_dataset(TupleTableSlot *slot)
 	dataset->name = TextDatumGetCString(slot_getattr(slot, DATASET_NAME, &isnull));
 	dataset->relid = DatumGetObjectId(slot_getattr(slot, DATASET_RELATION, &isnull));
 	persons = DatumGetArrayTypeP(slot_getattr(slot, DATASET_PERSON_COLUMNS, &isnull));
-	dataset->persons = ArrayGetNItems(ARR_NDIM(persons), ARR_DIMS(persons)) > 0;
+	dataset->persons = ArrayGetNItems(ARR_NDIM(persons), ARR_DIMS(persons));
 	tag_column = slot_getattr(slot, DATASET_TAG_COLUMN, &isnull);
 	dataset->tag_column = isnull ? NULL : pstrdup(NameStr(*DatumGetName(tag_column)));
 	datasets = lappend(datasets, dataset);
@@ -162,33 +189,66 @@ read_permit(TupleTableSlot *slot)
 	permit->valid_from = DatumGetDateADT(slot_getattr(slot, PERMIT_VALID_FROM, &isnull));
 	permit->valid_until = DatumGetDateADT(slot_getattr(slot, PERMIT_VALID_UNTIL, &isnull));
 	permit->readers = NIL;
+	permit->data = NIL;
 	old = MemoryContextSwitchTo(cache_context);
 	permit->code = TextDatumGetCString(slot_getattr(slot, PERMIT_CODE, &isnull));
 	permit->state = TextDatumGetCString(slot_getattr(slot, PERMIT_STATE, &isnull));
 	MemoryContextSwitchTo(old);
 }
 
-static void
-read_reader(TupleTableSlot *slot)
+static PermitInfo *
+find_permit(int id)
 {
-	bool		isnull;
-	int			id = DatumGetInt32(slot_getattr(slot, READER_PERMIT, &isnull));
-	Oid			role = DatumGetObjectId(slot_getattr(slot, READER_ROLE, &isnull));
-	char	   *name = NameStr(*DatumGetName(slot_getattr(slot, READER_ROLE_NAME, &isnull)));
 	HASH_SEQ_STATUS all;
 	PermitInfo *permit;
 
-	if (!role_fits(role, name))
-		return;
 	hash_seq_init(&all, permits);
 	while ((permit = hash_seq_search(&all)) != NULL)
 		if (permit->id == id)
 		{
-			MemoryContext old = MemoryContextSwitchTo(cache_context);
-
-			permit->readers = lappend_oid(permit->readers, role);
-			MemoryContextSwitchTo(old);
+			hash_seq_term(&all);
+			return permit;
 		}
+	return NULL;
+}
+
+static void
+read_reader(TupleTableSlot *slot)
+{
+	bool		isnull;
+	PermitInfo *permit = find_permit(DatumGetInt32(slot_getattr(slot, READER_PERMIT, &isnull)));
+	Oid			role = DatumGetObjectId(slot_getattr(slot, READER_ROLE, &isnull));
+	char	   *name = NameStr(*DatumGetName(slot_getattr(slot, READER_ROLE_NAME, &isnull)));
+	MemoryContext old = MemoryContextSwitchTo(cache_context);
+
+	if (permit && role_fits(role, name))
+		permit->readers = lappend_oid(permit->readers, role);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+read_data(TupleTableSlot *slot)
+{
+	bool		isnull;
+	PermitInfo *permit = find_permit(DatumGetInt32(slot_getattr(slot, DATA_PERMIT, &isnull)));
+	MemoryContext old = MemoryContextSwitchTo(cache_context);
+
+	if (permit)
+		permit->data = lappend_int(permit->data, DatumGetInt32(slot_getattr(slot, DATA_DATASET, &isnull)));
+	MemoryContextSwitchTo(old);
+}
+
+static void
+read_workspace(TupleTableSlot *slot)
+{
+	bool		isnull;
+	MemoryContext old = MemoryContextSwitchTo(cache_context);
+	WorkspaceEntry *workspace = palloc0(sizeof(WorkspaceEntry));
+
+	workspace->permit = DatumGetInt32(slot_getattr(slot, WORKSPACE_PERMIT, &isnull));
+	workspace->name = *DatumGetName(slot_getattr(slot, WORKSPACE_SCHEMA_NAME, &isnull));
+	workspaces = lappend(workspaces, workspace);
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -212,7 +272,7 @@ refresh(void)
 	HASHCTL		ctl = {0};
 
 	if (likely(loaded && !dataset_watch.stale && !permit_watch.stale && !reader_watch.stale &&
-			   !roles_stale))
+			   !workspace_watch.stale && !roles_stale))
 		return;
 
 	/* an error below leaves nothing half read behind: the next statement reads anew */
@@ -221,6 +281,8 @@ refresh(void)
 	permits = NULL;
 	datasets = NIL;
 	domains = NIL;
+	workspaces = NIL;
+	schemas_stale = true;
 	if (cache_context)
 		MemoryContextReset(cache_context);
 	else
@@ -235,7 +297,27 @@ refresh(void)
 	scan(&dataset_watch, read_dataset);
 	scan(&permit_watch, read_permit);
 	scan(&reader_watch, read_reader);
+	scan(&data_watch, read_data);
+	scan(&workspace_watch, read_workspace);
 	loaded = true;
+}
+
+/* the oids of the workspaces' schemas as they are now */
+static void
+find_schemas(void)
+{
+	ListCell   *lc;
+
+	if (likely(!schemas_stale))
+		return;
+	schemas_stale = false;
+	relations_stale = true;
+	foreach(lc, workspaces)
+	{
+		WorkspaceEntry *workspace = lfirst(lc);
+
+		workspace->namespace = get_namespace_oid(NameStr(workspace->name), true);
+	}
 }
 
 static PermitDataset *
@@ -271,24 +353,103 @@ permit_cache_used(void)
 	return datasets != NIL;
 }
 
-PermitDataset *
-permit_cache_dataset(Oid relid)
+static int
+find_workspace(Oid namespace)
+{
+	ListCell   *lc;
+
+	foreach(lc, workspaces)
+	{
+		WorkspaceEntry *workspace = lfirst(lc);
+
+		if (OidIsValid(namespace) && workspace->namespace == namespace)
+			return workspace->permit;
+	}
+	return 0;
+}
+
+static RelationEntry *
+find_relation(Oid relid)
 {
 	RelationEntry *entry;
 	PermitDataset *dataset;
+	int			workspace;
 
 	refresh();
 	if (datasets == NIL || relid < FirstNormalObjectId)
 		return NULL;
+	find_schemas();
 	if (relations_stale || relations == NULL)
 		make_relations();
 	entry = hash_search(relations, &relid, HASH_FIND, NULL);
 	if (entry)
-		return entry->dataset;
+		return entry;
 	dataset = find_dataset(relid);
+	workspace = find_workspace(get_rel_namespace(relid));
 	entry = hash_search(relations, &relid, HASH_ENTER, NULL);
 	entry->dataset = dataset;
-	return dataset;
+	entry->workspace = workspace;
+	return entry;
+}
+
+PermitDataset *
+permit_cache_dataset(Oid relid)
+{
+	RelationEntry *entry = find_relation(relid);
+
+	return entry ? entry->dataset : NULL;
+}
+
+int
+permit_cache_workspace_of(Oid relid)
+{
+	RelationEntry *entry = find_relation(relid);
+
+	return entry ? entry->workspace : 0;
+}
+
+int
+permit_cache_workspace(Oid namespace)
+{
+	refresh();
+	find_schemas();
+	return find_workspace(namespace);
+}
+
+PermitInfo *
+permit_cache_permit(int id)
+{
+	refresh();
+	return find_permit(id);
+}
+
+PermitDataset *
+permit_cache_dataset_of(int id)
+{
+	ListCell   *lc;
+
+	refresh();
+	foreach(lc, datasets)
+		if (((PermitDataset *) lfirst(lc))->id == id)
+			return lfirst(lc);
+	return NULL;
+}
+
+bool
+permit_cache_reader(Oid role)
+{
+	HASH_SEQ_STATUS all;
+	PermitInfo *permit;
+
+	refresh();
+	hash_seq_init(&all, permits);
+	while ((permit = hash_seq_search(&all)) != NULL)
+		if (list_member_oid(permit->readers, role))
+		{
+			hash_seq_term(&all);
+			return true;
+		}
+	return false;
 }
 
 PermitInfo *
@@ -312,6 +473,12 @@ any_relation_changed(Datum arg, Oid relid)
 }
 
 static void
+any_schema_changed(Datum arg, int cacheid, uint32 hash)
+{
+	schemas_stale = true;
+}
+
+static void
 any_role_changed(Datum arg, int cacheid, uint32 hash)
 {
 	roles_stale = true;
@@ -323,6 +490,9 @@ permit_cache_init(void)
 	catalog_watch(&dataset_watch);
 	catalog_watch(&permit_watch);
 	catalog_watch(&reader_watch);
+	catalog_watch(&workspace_watch);
+	catalog_watch(&data_watch);
 	CacheRegisterRelcacheCallback(any_relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, any_role_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, any_schema_changed, (Datum) 0);
 }

@@ -50,6 +50,9 @@
 #include "permit/gate.h"
 #include "permit/lent.h"
 #include "permit/permit.h"
+#include "permit/provenance.h"
+#include "permit/session_set.h"
+#include "permit/workspace.h"
 #include "tcop/pquery.h"
 #include "trail/record.h"
 #include "utils/builtins.h"
@@ -169,6 +172,8 @@ touches(PlannedStmt *plan)
 	foreach(lc, plan->rtable)
 		if (dataset_read(plan, lfirst(lc), ++index) != NULL)
 			return true;
+	if (workspace_of_plan(plan) != 0)
+		return true;
 
 	/* what a reader reads must not be kept where the filter does not reach */
 	return unlikely(gate_session_bound()) && keeps(plan);
@@ -279,7 +284,7 @@ find_reads(PlannedStmt *plan)
 	}
 	foreach(lc, plan->rtable)
 		add_view_columns(plan, lfirst(lc), reads);
-	return reads;
+	return workspace_add_reads(plan, reads);
 }
 
 /* ---- refusing ---- */
@@ -294,7 +299,7 @@ deny(NijiStatement *st, const char *reason, const char *hint)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 st->permit_code ? errmsg("permission denied to read under permit \"%s\"", st->permit_code) :
-			 st->reads == NIL ? errmsg("permission denied to write") :
+			 st->reads == NIL && st->workspace == 0 ? errmsg("permission denied to write") :
 			 errmsg("permission denied to read a protected relation"),
 			 errdetail_internal("%s", reason),
 			 hint ? errhint("%s", hint) : 0));
@@ -355,7 +360,8 @@ under_permit_walker(Node *node, void *context)
 			RangeTblEntry *rte = lfirst(lc);
 
 			if (rte->rtekind == RTE_RELATION &&
-				permit_cache_role(niji_query_check_as_user(query, rte)) != NULL)
+				(permit_cache_role(niji_query_check_as_user(query, rte)) != NULL ||
+				 permit_cache_workspace_of(rte->relid) != 0))
 				return true;
 		}
 		return query_tree_walker(query, under_permit_walker, context, 0);
@@ -381,7 +387,8 @@ plan_under_permit(PlannedStmt *plan)
 		RangeTblEntry *rte = lfirst(lc);
 
 		if (rte->rtekind == RTE_RELATION &&
-			permit_cache_role(niji_rte_check_as_user(plan, rte)) != NULL)
+			(permit_cache_role(niji_rte_check_as_user(plan, rte)) != NULL ||
+			 permit_cache_workspace_of(rte->relid) != 0))
 			return true;
 	}
 	return false;
@@ -402,7 +409,21 @@ static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
 	PlannedStmt *plan;
-	bool		suspected = IsTransactionState() && permit_cache_used() && lent_suspected(parse);
+	bool		used = IsTransactionState() && permit_cache_used();
+	bool		suspected = used && lent_suspected(parse);
+	Provenance	made = MADE_MIXED;
+	uint32		columns = 0;
+	bool		into = false;
+	bool		plain = false;
+
+	/* the planner changes the query; the first query that is planned is that of CREATE TABLE AS itself */
+	if (used && workspace_wants_note(parse))
+	{
+		into = parse->commandType == CMD_SELECT && !workspace_into.planned;
+		workspace_into.planned = true;
+		made = provenance_of_query(parse, &columns);
+		plain = made != MADE_MIXED && provenance_is_plain(parse);
+	}
 
 	if (unlikely(client_min_messages < NOTICE) && IsTransactionState() &&
 		gate_query_under_permit(parse))
@@ -411,6 +432,12 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 		plan = prev_planner(parse, query_string, cursor_options, params);
 	else
 		plan = standard_planner(parse, query_string, cursor_options, params);
+	provenance_note(plan, made, columns, plain);
+	if (into)
+	{
+		workspace_into.made = made;
+		workspace_into.columns = columns;
+	}
 
 	if (unlikely(suspected) && plan_under_permit(plan) && lent_persons_planned(plan))
 		lent_refuse();
@@ -469,6 +496,17 @@ permit_of_reads(NijiStatement *st)
 	Oid			role = InvalidOid;
 	ListCell   *lc;
 
+	/* also what only writes into a workspace is done under its permit */
+	if (st->workspace < 0)
+		deny(st, "The statement uses the workspaces of two permits.",
+			 "Pseudonyms of two permits do not fit each other: use one connection for each permit.");
+	if (st->workspace > 0 && !superuser_arg(GetSessionUserId()))
+	{
+		permit = permit_cache_permit(st->workspace);
+		if (permit == NULL)
+			deny(st, "The permit of this workspace is not in force.", NULL);
+		role = permit->role;
+	}
 	foreach(lc, st->reads)
 	{
 		NijiRead   *read = lfirst(lc);
@@ -525,9 +563,10 @@ check_kind(NijiStatement *st)
 
 	if (query == NULL)
 		deny(st, "Under a permit only SELECT is allowed.", NULL);
-	if (query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE ||
-		query->plannedstmt->hasReturning)
-		deny(st, "Under a permit only SELECT is allowed.", NULL);
+	if (query->plannedstmt->hasModifyingCTE || query->plannedstmt->hasReturning ||
+		(query->operation != CMD_SELECT && !workspace_holds_targets(query->plannedstmt, st->permit)))
+		deny(st, "Under a permit only SELECT is allowed, and writing into its workspace, without RETURNING.",
+			 "Readers keep their own tables in the workspace of the permit.");
 	foreach(lc, query->plannedstmt->rowMarks)
 	{
 		PlanRowMark *mark = lfirst(lc);
@@ -535,8 +574,9 @@ check_kind(NijiStatement *st)
 		if (mark->strength != LCS_NONE)
 			deny(st, "Under a permit rows cannot be locked.", NULL);
 	}
-	if (query->dest && (query->dest->mydest == DestIntoRel || query->dest->mydest == DestTransientRel))
-		deny(st, "Under a permit rows cannot be stored in a table.", NULL);
+	if (query->dest && (query->dest->mydest == DestTransientRel ||
+						(query->dest->mydest == DestIntoRel && workspace_into.permit != st->permit)))
+		deny(st, "Under a permit rows cannot be stored in a table outside of its workspace.", NULL);
 
 	/* what is held is a copy, which outlives the permit, the consents and the clock */
 	if (ActivePortal && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD))
@@ -557,8 +597,9 @@ admit(NijiStatement *st, bool running)
 	if (st->explain_only && super)
 		return;
 	require_place();
+	st->workspace = st->query ? workspace_of_plan(st->query->plannedstmt) : 0;
 
-	if (st->reads == NIL)
+	if (st->reads == NIL && st->workspace == 0)
 	{
 		/* see touches(): a function may have carried rows here */
 		if (gate_session_bound())
@@ -570,7 +611,8 @@ admit(NijiStatement *st, bool running)
 	permit = permit_of_reads(st);
 	if (permit == NULL)
 	{
-		trail_require_writer();
+		if (st->reads != NIL)
+			trail_require_writer();
 		return;
 	}
 	check_reader(st, permit);
@@ -612,9 +654,18 @@ admit(NijiStatement *st, bool running)
 
 	if (running)
 	{
+		if (st->workspace != 0)
+			workspace_admit(st);
+		session_set_start(st);
 		bound_permit = st->permit;
 		bound_user = GetSessionUserId();
 	}
+}
+
+int
+gate_bound_permit(void)
+{
+	return bound_permit;
 }
 
 /* while a statement under a permit is live */
@@ -654,7 +705,7 @@ look_under_permit(FmgrInfo *flinfo, NijiStatement *st, int dataset)
 	{
 		NijiRead   *read = lfirst(lc);
 
-		if (read->dataset == dataset && read->permit == st->permit)
+		if (read->dataset == dataset && read->permit == st->permit && !read->workspace)
 			call->answer = true;
 	}
 	return call;
@@ -709,6 +760,7 @@ gate_init(void)
 	niji_gate.admit = admit;
 	niji_gate.quiet = quiet;
 	use_domain_of_permit = permit_cache_domain;
+	workspace_init();
 	prev_planner = planner_hook;
 	planner_hook = plan_query;
 }

@@ -27,4 +27,7 @@ extern void gate_check_explain(void);
 /* whether the session's user is bound to a permit, whose data must not be copied */
 extern bool gate_session_bound(void);
 
+/* the permit that the session is bound to, or 0 */
+extern int	gate_bound_permit(void);
+
 #endif							/* NIJI_GATE_H */

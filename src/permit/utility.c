@@ -7,8 +7,8 @@
  *   EXPLAIN           shows plans of permit views without costs, and neither
  *                     ANALYZE nor a written COSTS ON
  *   CREATE TABLE AS,  in a session that reads under a permit: refused for
- *   REFRESH, COMMENT, what outlives it, as a function might carry rows there
- *   ALTER ROLE SET
+ *   REFRESH, COMMENT, what outlives it, as a function might carry rows there;
+ *   ALTER ROLE SET    its workspace is where they may be (workspace_utility.c)
  *   GRANT role        the roles that own datasets and permits' views are
  *                     granted to nobody
  *
@@ -35,6 +35,7 @@
 #include "permit/cache.h"
 #include "permit/gate.h"
 #include "permit/permit.h"
+#include "permit/workspace_utility.h"
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -286,12 +287,10 @@ refuse_copy(void)
 }
 
 static void
-utility(UTILITY_PARAMS)
+watched(UTILITY_PARAMS)
 {
 	Node	   *stmt = pstmt->utilityStmt;
 
-	/* CLOSE and COMMIT end statements */
-	statement_require_quiet();
 	switch (nodeTag(stmt))
 	{
 		case T_CopyStmt:
@@ -309,7 +308,8 @@ utility(UTILITY_PARAMS)
 			}
 			break;
 		case T_CreateTableAsStmt:
-			if (((CreateTableAsStmt *) stmt)->into->rel->relpersistence != RELPERSISTENCE_TEMP)
+			if (((CreateTableAsStmt *) stmt)->into->rel->relpersistence != RELPERSISTENCE_TEMP &&
+				!workspace_utility_makes())
 				refuse_copy();
 			break;
 		case T_RefreshMatViewStmt:
@@ -335,6 +335,32 @@ utility(UTILITY_PARAMS)
 	next(UTILITY_ARGS);
 }
 
+static void
+utility(UTILITY_PARAMS)
+{
+	WorkspaceUse use;
+	volatile bool done = false;
+
+	/* CLOSE and COMMIT end statements */
+	statement_require_quiet();
+	if (!workspace_utility_begin(&use, pstmt, context))
+	{
+		watched(UTILITY_ARGS);
+		return;
+	}
+	PG_TRY();
+	{
+		watched(UTILITY_ARGS);
+		done = true;
+	}
+	PG_FINALLY();
+	{
+		workspace_utility_restore(&use, done);
+	}
+	PG_END_TRY();
+	workspace_utility_end(&use);
+}
+
 void
 utility_init(void)
 {
@@ -342,4 +368,5 @@ utility_init(void)
 	ProcessUtility_hook = utility;
 	prev_explain = ExplainOneQuery_hook;
 	ExplainOneQuery_hook = explain_query;
+	workspace_utility_init();
 }

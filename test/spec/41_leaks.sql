@@ -1,7 +1,7 @@
 -- Each leak that was closed, tried as the analyst.  docs/threat-model.md lists them by their letters.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(100);
+select plan(101);
 grant usage on schema warehouse to public;
 
 -- a second permit of the same reader, and people with more rights than they should have
@@ -145,7 +145,11 @@ select throws_ok('create table bridge.copy as select * from p2026_017.lab', '425
 select throws_ok('select * into bridge.copy from p2026_017.lab', '42501', null, 'f. SELECT INTO is refused');
 select throws_ok('create temp table copy as select * from p2026_017.lab', '42501', null, 'f. Temporary tables are refused');
 select throws_ok('create materialized view bridge.copy as select * from p2026_017.lab', '42501', null, 'f. Materialized views are refused');
+select throws_ok('create table bridge.mine (value numeric)', '42501', null, 'f. A table elsewhere than in the workspace is refused, even where a right to create was granted');
+reset session authorization;
 create table bridge.mine (value numeric);
+grant all on bridge.mine to analyst_fujita;
+set session authorization analyst_fujita;
 select throws_ok('insert into bridge.mine select value from p2026_017.lab', '42501', null, 'f. INSERT from a view is refused');
 select throws_ok('with x as (insert into bridge.mine values (1) returning value) select * from x, p2026_017.lab', '42501', null, 'f. A SELECT that also changes something is refused');
 create function bridge.carry() returns void language plpgsql as $$ declare v numeric; begin select max(value) into v from p2026_017.lab; insert into bridge.mine values (v); end $$;
