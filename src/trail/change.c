@@ -51,6 +51,7 @@
 #include "miscadmin.h"
 #include "trail/entry.h"
 #include "trail/merkle.h"
+#include "trail/pending.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
