@@ -130,7 +130,7 @@ begin
     select format('niji.%s', w.relname), format('trigger "%s" is missing or not enabled always', w.tgname),
            format('alter table niji.%I enable always trigger %I', w.relname, w.tgname)
       from (values ('entry', 'keep'), ('entry', 'keep_all'), ('seal', 'keep'), ('seal_key', 'keep'),
-                   ('trail_identity', 'keep'), ('pending_entry', 'stamp')) w (relname, tgname)
+                   ('trail_identity', 'keep'), ('pending_entry', 'stamp'), ('pending_entry', 'look')) w (relname, tgname)
      where not exists (select from pg_trigger t
                         where t.tgrelid = ('niji.' || w.relname)::regclass and t.tgname = w.tgname and t.tgenabled = 'A')
     union all

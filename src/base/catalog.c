@@ -27,7 +27,22 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+/*
+ * Relations and types of niji that were looked up by name, which each statement
+ * does several times.  Forgotten when a relation's or a type's catalog rows change.
+ */
+#define KNOWN_SIZE 128
+
+typedef struct Known
+{
+	Oid			oid;			/* InvalidOid: unused */
+	bool		type;
+	char		name[NAMEDATALEN];
+} Known;
+
+static Known known[KNOWN_SIZE];
 static CatalogWatch *watches = NULL;
+static bool catalog_watching = false;
 
 PG_FUNCTION_INFO_V1(invalidate);
 
@@ -37,23 +52,54 @@ catalog_namespace(void)
 	return get_namespace_oid("niji", true);
 }
 
-Oid
-catalog_relation(const char *name)
-{
-	Oid			namespace = catalog_namespace();
-
-	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
-}
-
-Oid
-catalog_type(const char *name)
+static Oid
+look_up(const char *name, bool type)
 {
 	Oid			namespace = catalog_namespace();
 
 	if (!OidIsValid(namespace))
 		return InvalidOid;
+	if (!type)
+		return get_relname_relid(name, namespace);
 	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
 						   ObjectIdGetDatum(namespace));
+}
+
+static Oid
+known_oid(const char *name, bool type)
+{
+	uint32		hash = type;
+	Known	   *entry;
+	Oid			oid;
+
+	for (const char *p = name; *p; p++)
+		hash = hash * 31 + (unsigned char) *p;
+	entry = &known[hash % KNOWN_SIZE];
+	if (OidIsValid(entry->oid) && entry->type == type && strcmp(entry->name, name) == 0)
+		return entry->oid;
+
+	/* an invalidation that arrives while it is looked up finds the entry empty */
+	entry->oid = InvalidOid;
+	oid = look_up(name, type);
+	if (OidIsValid(oid) && catalog_watching && strlen(name) < NAMEDATALEN)
+	{
+		strlcpy(entry->name, name, NAMEDATALEN);
+		entry->type = type;
+		entry->oid = oid;
+	}
+	return oid;
+}
+
+Oid
+catalog_relation(const char *name)
+{
+	return known_oid(name, false);
+}
+
+Oid
+catalog_type(const char *name)
+{
+	return known_oid(name, true);
 }
 
 Oid
@@ -84,9 +130,20 @@ catalog_owner(void)
 static void
 relation_changed(Datum arg, Oid relid)
 {
+	for (int i = 0; i < KNOWN_SIZE; i++)
+		if (!known[i].type && (relid == InvalidOid || known[i].oid == relid))
+			known[i].oid = InvalidOid;
 	for (CatalogWatch *watch = watches; watch; watch = watch->next)
 		if (relid == InvalidOid || watch->relid == InvalidOid || watch->relid == relid)
 			watch->stale = true;
+}
+
+static void
+names_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	for (int i = 0; i < KNOWN_SIZE; i++)
+		if (cacheid != TYPEOID || known[i].type)
+			known[i].oid = InvalidOid;
 }
 
 void
@@ -102,6 +159,9 @@ void
 catalog_init(void)
 {
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, names_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, names_changed, (Datum) 0);
+	catalog_watching = true;
 }
 
 /* trigger: tells all backends at commit that this table's contents changed */

@@ -23,6 +23,7 @@
 #include "mb/pg_wchar.h"
 #include "trail/act.h"
 #include "trail/entry.h"
+#include "trail/pending.h"
 #include "trail/record_format.h"
 #include "trail/record_read.h"
 #include "trail/spool.h"

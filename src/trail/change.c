@@ -51,6 +51,7 @@
 #include "miscadmin.h"
 #include "trail/entry.h"
 #include "trail/merkle.h"
+#include "trail/pending.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
@@ -418,18 +419,21 @@ end_part(Change *c, bool rows_known)
 	entry_origin_fill(&origin);
 	cbor_init(&header);
 	cbor_map_begin(&header);
-	entry_put_common(&header, "change", GetCurrentTimestamp(), &origin);
-	cbor_text(&header, "relation");
-	put_name(&header, relation);
-	cbor_put_text(&header, "command", c->command);
-	cbor_put_text(&header, "mode", mode_names[c->mode]);
+	/* what entry_put_common() writes and the rest, in the order of the map, so that it need not be sorted */
+	cbor_put_int(&header, "v", 1);
+	cbor_put_int(&header, "at", entry_time(GetCurrentTimestamp()));
+	cbor_put_int(&header, "pid", origin.pid);
 	cbor_put_uint(&header, "xid", U64FromFullTransactionId(GetTopFullTransactionId()));
+	cbor_put_text(&header, "kind", "change");
+	cbor_put_text(&header, "mode", mode_names[c->mode]);
+	if (c->part > 0)
+		cbor_put_int(&header, "part", c->part);
 	if (rows_known)
 		cbor_put_int(&header, "rows", c->rows);
 	else
 		cbor_put_null(&header, "rows");
-	if (c->has_persons && rows_known)
-		cbor_put_uint(&header, "persons", person_set_count(c->persons));
+	cbor_put_text(&header, "user", origin.user);
+	cbor_put_text(&header, "client", origin.client);
 	if (update)
 	{
 		cbor_text(&header, "columns");
@@ -442,8 +446,13 @@ end_part(Change *c, bool rows_known)
 				put_name(&header, c->columns[i].name);
 		cbor_array_end(&header);
 	}
-	if (c->part > 0)
-		cbor_put_int(&header, "part", c->part);
+	cbor_put_text(&header, "command", c->command);
+	if (c->has_persons && rows_known)
+		cbor_put_uint(&header, "persons", person_set_count(c->persons));
+	cbor_text(&header, "relation");
+	put_name(&header, relation);
+	cbor_put_text(&header, "application", origin.application);
+	cbor_put_text(&header, "session_user", origin.session_user);
 	cbor_map_end(&header);
 
 	if (c->mode == MODE_STATEMENT)

@@ -25,6 +25,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "trail/entry.h"
+#include "trail/entry_rows.h"
 #include "trail/entry_tree.h"
 #include "trail/tile.h"
 #include "utils/array.h"
@@ -47,17 +48,6 @@ typedef struct Edge
 static Edge *edges = NULL;		/* MERKLE_TILE_LEVELS of them, for the process's life */
 static int64 tree_size = 0;
 static bool batch_open = false;
-static SPIPlanPtr insert_plan = NULL;
-
-/* rows of niji.entry that this batch has not yet inserted, column by column */
-#define ROW_COLUMNS 6
-#define ROWS_KEPT 256
-#define ROWS_BYTES (4 * 1024 * 1024)
-static Datum rows[ROW_COLUMNS][ROWS_KEPT];
-static bool row_nulls[ROW_COLUMNS][ROWS_KEPT];
-static int	rows_kept = 0;
-static Size rows_bytes = 0;
-static MemoryContext rows_context = NULL;
 
 /* ---- headers ---- */
 
@@ -277,19 +267,13 @@ tree_save(void)
 	CommandCounterIncrement();
 }
 
-static void insert_rows(void);
-
 void
 entry_batch_begin(void)
 {
 	SPI_connect();
 	tree_load();
 	SPI_finish();
-	if (rows_context == NULL)
-		rows_context = AllocSetContextCreate(TopMemoryContext, "niji entries", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(rows_context);
-	rows_kept = 0;
-	rows_bytes = 0;
+	entry_rows_begin();
 	batch_open = true;
 }
 
@@ -297,7 +281,7 @@ void
 entry_batch_end(void)
 {
 	batch_open = false;
-	insert_rows();
+	entry_rows_flush();
 	tree_save();
 }
 
@@ -319,81 +303,6 @@ header_is_sound(const uint8 *header, Size length)
 {
 	return length > 0 && length < MaxAllocSize / 2 && (header[0] & 0xe0) == 0xa0 &&
 		cbor_check(header, length, NULL, NULL);
-}
-
-static Datum
-bytes_datum(const void *data, Size length)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(bytes, VARHDRSZ + length);
-	if (length > 0)
-		memcpy(VARDATA(bytes), data, length);
-	return PointerGetDatum(bytes);
-}
-
-/*
- * Rows of niji.entry are inserted many at a time: most of what one costs is the
- * statement.  Nothing in the batch reads them back before entry_batch_end().
- */
-static void
-insert_rows(void)
-{
-	static const Oid elements[ROW_COLUMNS] = {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, INT8OID};
-	Oid			types[ROW_COLUMNS];
-	Datum		values[ROW_COLUMNS];
-
-	if (rows_kept == 0)
-		return;
-	SPI_connect();
-	for (int i = 0; i < ROW_COLUMNS; i++)
-	{
-		bool		number = elements[i] == INT8OID;
-		int			length = rows_kept;
-		int			first = 1;
-
-		types[i] = get_array_type(elements[i]);
-		values[i] = PointerGetDatum(construct_md_array(rows[i], row_nulls[i], 1, &length, &first,
-													   elements[i], number ? 8 : -1,
-													   number ? FLOAT8PASSBYVAL : false,
-													   number ? TYPALIGN_DOUBLE : TYPALIGN_INT));
-	}
-	if (insert_plan == NULL)
-	{
-		insert_plan = SPI_prepare("insert into niji.entry (seq, header, salt, private_part, leaf_hash, spool) "
-								  "select * from unnest($1, $2, $3, $4, $5, $6)", ROW_COLUMNS, types);
-		if (insert_plan == NULL || SPI_keepplan(insert_plan) != 0)
-			elog(ERROR, "niji could not prepare its insert");
-	}
-	if (SPI_execute_plan(insert_plan, values, NULL, false, 0) != SPI_OK_INSERT ||
-		SPI_processed != rows_kept)
-		elog(ERROR, "niji could not insert entries");
-	SPI_finish();
-	rows_kept = 0;
-	rows_bytes = 0;
-	MemoryContextReset(rows_context);
-}
-
-static void
-insert_entry(int64 seq, const uint8 *header, Size header_length, const uint8 *salt,
-			 const uint8 *private_part, Size private_length, const uint8 *leaf, int64 spool,
-			 bool has_spool)
-{
-	MemoryContext old = MemoryContextSwitchTo(rows_context);
-	int			row = rows_kept++;
-
-	rows[0][row] = Int64GetDatum(seq);
-	rows[1][row] = bytes_datum(header, header_length);
-	rows[2][row] = bytes_datum(salt, ENTRY_SALT_SIZE);
-	rows[3][row] = private_part ? bytes_datum(private_part, private_length) : (Datum) 0;
-	row_nulls[3][row] = private_part == NULL;
-	rows[4][row] = bytes_datum(leaf, MERKLE_HASH_SIZE);
-	rows[5][row] = Int64GetDatum(spool);
-	row_nulls[5][row] = !has_spool;
-	rows_bytes += header_length + private_length;
-	MemoryContextSwitchTo(old);
-	if (rows_kept == ROWS_KEPT || rows_bytes >= ROWS_BYTES)
-		insert_rows();
 }
 
 int64
@@ -438,8 +347,8 @@ entry_append(const uint8 *header, Size header_length, const uint8 salt[ENTRY_SAL
 	merkle_entry_leaf(header, header_length, private_hash, leaf);
 	has_spool = cbor_find_int(header, header_length, "open", &spool) ||
 		cbor_find_int(header, header_length, "spool", &spool);
-	insert_entry(seq, header, header_length, salt, private_part, private_length, leaf, spool,
-				 has_spool);
+	entry_rows_add(seq, header, header_length, salt, private_part, private_length, leaf,
+				   has_spool ? &spool : NULL);
 	edge_push(0, leaf);
 	tree_size++;
 	if (marked)

@@ -71,13 +71,6 @@ extern int64 entry_append(const uint8 *header, Size header_length, const uint8 s
 /* writes changed tiles; nothing may be appended after it in this transaction */
 extern void entry_batch_end(void);
 
-/* between begin and end: committed rows of niji.pending_entry, oldest first; how many were moved */
-extern int	pending_move(int limit);
-
-/* whether there are any, with SPI connected; and that the transaction which may have moved some has ended */
-extern bool pending_waiting(void);
-extern void pending_moved(bool committed);
-
 /* after end: signs a checkpoint when there is something new and the interval is over (or now) */
 extern bool seal_if_due(bool now);
 
@@ -90,10 +83,5 @@ extern void seal_deliver(void);
 
 /* the settings may have changed: the seal key is read anew */
 extern void seal_reload(void);
-
-/* ---- for any backend: an entry that commits with the transaction ---- */
-
-extern void pending_insert(const CborWriter *header, const uint8 salt[ENTRY_SALT_SIZE],
-						   const CborWriter *private_part);
 
 #endif							/* NIJI_ENTRY_H */

@@ -10,6 +10,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "trail/capture.h"
+#include "trail/pending.h"
 #include "trail/spool.h"
 #include "trail/trail.h"
 #include "trail/writer.h"
@@ -25,6 +26,7 @@ trail_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	spool_init();
+	pending_init();
 	writer_init();
 	capture_init();
 }

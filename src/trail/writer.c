@@ -40,6 +40,7 @@
 #include "storage/spin.h"
 #include "tcop/tcopprot.h"
 #include "trail/entry.h"
+#include "trail/pending.h"
 #include "trail/writer.h"
 #include "trail/writer_move.h"
 #include "utils/guc.h"
@@ -245,9 +246,6 @@ settle(void)
 	set("jit", "off");
 	set("max_parallel_workers_per_gather", "0");
 
-	/* pending entries come by their index, which forgets dead rows at once; a scan would pass them until a VACUUM */
-	set("enable_sort", "off");
-
 	/* segments are removed once their records are committed: so that has to last */
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		set("synchronous_commit", "local");
@@ -359,7 +357,7 @@ take_turn(Turn *turn)
 		pgstat_report_activity(STATE_RUNNING, "moving entries into the trail");
 		entry_batch_begin();
 		more = move_records(BATCH_RECORDS);
-		if (pending_move(BATCH_PENDING) >= BATCH_PENDING)
+		if (pending_move(BATCH_PENDING))
 			more = true;
 		entry_batch_end();
 		if (!move_only_pending())

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "trail/entry.h"
+#include "trail/pending.h"
 #include "trail/persons.h"
 #include "trail/record_format.h"
 #include "trail/writer_move.h"
