@@ -2,7 +2,7 @@
 select category, name_ja from niji.category order by category collate "C";
 select purpose, name_ja from niji.purpose order by purpose collate "C";
 select basis, name_ja from niji.basis order by basis collate "C";
-select declarant, name_ja, until_required from niji.declarant order by declarant collate "C";
+select declarant, name_ja, until_required, after_death, may_permit from niji.declarant order by declarant collate "C";
 
 -- the filter says what is missing
 select niji.permitted('1'::niji.person, 1, 1);

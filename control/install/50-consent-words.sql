@@ -66,23 +66,41 @@ insert into @extschema@.basis (basis, name_ja, description, source) values
   ('opt_out_after_notice', '通知後のオプトアウト', 'As opt_out, but only after the person was notified and a waiting time is over', '次世代医療基盤法 (通知と停止の求め)'),
   ('opt_in', '同意 (オプトイン)', 'Permitted only to whom the person permitted it', '個人情報の保護に関する法律; 人を対象とする生命科学・医学系研究に関する倫理指針');
 
+/*
+ * After death the Next-Generation Medical Infrastructure Act gives the right to
+ * have the provision of data stopped to the relatives whom its cabinet order
+ * names.  It gives them no right to permit what the person denied: hence
+ * may_permit.  niji knows no deaths; after_death has the date stated.
+ */
 create table @extschema@.declarant (
   declarant text primary key check (declarant ~ '^[a-z][a-z0-9_]{0,62}$'),
   name_ja text not null,
   description text not null,
-  until_required boolean not null,
+  until_required boolean not null default false,
+  after_death boolean not null default false,
+  may_permit boolean not null default true,
+  source text not null,
   shipped boolean not null default false
 );
-comment on table @extschema@.declarant is 'Who may declare a consent. Rows may be added.';
+comment on table @extschema@.declarant is 'Who may declare a consent. Rows may be added, for instance where another law names other relatives.';
 comment on column @extschema@.declarant.until_required is
   'Whether a consent declared by them must say until when it holds, since their authority ends (a child comes of age)';
+comment on column @extschema@.declarant.after_death is
+  'Whether they speak for a person who has died: the consent must say when, and holds from then at the earliest';
+comment on column @extschema@.declarant.may_permit is 'Whether they may permit as well; otherwise they may only deny';
+comment on column @extschema@.declarant.source is 'Where their right to declare comes from: a law, a cabinet order, or niji itself';
 comment on column @extschema@.declarant.shipped is 'True for what comes with the extension, which a dump leaves out';
 
-insert into @extschema@.declarant (declarant, name_ja, description, until_required, shipped) values
-  ('self', '本人', 'The person', false, true),
-  ('guardian', '親権者・後見人', 'Who has parental authority, or a guardian; niji knows no birth dates, so the end has to be said', true, true),
-  ('agent', '任意代理人', 'An agent whom the person appointed', false, true),
-  ('relative', '遺族・親族', 'A relative, for instance of a person who has died', false, true);
+insert into @extschema@.declarant (declarant, name_ja, description, until_required, after_death, may_permit, source, shipped) values
+  ('self', '本人', 'The person', false, false, true, '次世代医療基盤法; EHDS Art. 71(1)', true),
+  ('guardian', '親権者・後見人', 'Who has parental authority, or a guardian; niji knows no birth dates, so the end has to be said', true, false, true, '民法 第824条, 第859条', true),
+  ('agent', '任意代理人', 'An agent whom the person appointed', false, false, true, '民法 第99条', true),
+  ('spouse', '配偶者', 'The spouse of a person who has died, also one in fact though not registered', false, true, false, '次世代医療基盤法施行令 第6条', true),
+  ('child', '子', 'A child of a person who has died', false, true, false, '次世代医療基盤法施行令 第6条', true),
+  ('parent', '父母', 'A parent of a person who has died', false, true, false, '次世代医療基盤法施行令 第6条', true),
+  ('grandchild', '孫', 'A grandchild of a person who has died', false, true, false, '次世代医療基盤法施行令 第6条', true),
+  ('grandparent', '祖父母', 'A grandparent of a person who has died', false, true, false, '次世代医療基盤法施行令 第6条', true),
+  ('sibling', '兄弟姉妹', 'A sibling of a person who has died', false, true, false, '次世代医療基盤法施行令 第6条', true);
 
 select pg_catalog.pg_extension_config_dump('@extschema@.category', 'where not shipped');
 select pg_catalog.pg_extension_config_dump('@extschema@.purpose', 'where not shipped');

@@ -92,6 +92,7 @@ create table @extschema@.consent (
   declared_by text not null default 'self' references @extschema@.declarant,
   evidence text,
   recorded_by name not null default session_user,
+  died_on date,
   check (effective_until > effective_from)
 );
 comment on table @extschema@.consent is
@@ -99,6 +100,7 @@ comment on table @extschema@.consent is
 comment on column @extschema@.consent.effective_until is 'First moment when it no longer holds; null: no end';
 comment on column @extschema@.consent.recorded_at is
   'Clock when the row was written; what is judged at_grant compares it with the time of the grant';
+comment on column @extschema@.consent.died_on is 'When the person died, as the relative who declared it proved; null unless a relative declared it';
 comment on column @extschema@.consent.recipient_kind is 'Kind of the applicant whose permit it is (niji.holder_kind)';
 create index consent_person_idx on @extschema@.consent (person);
 create index consent_xid_idx on @extschema@.consent (xid);

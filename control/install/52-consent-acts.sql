@@ -110,7 +110,8 @@ create function @extschema@.record_consent(
   dataset text default null,
   recipient_kind text default null,
   effective_until timestamptz default null,
-  declared_by text default 'self'
+  declared_by text default 'self',
+  died_on date default null
 ) returns bigint
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -120,7 +121,7 @@ declare
   holder_id int;
   dataset_id int;
   implied record;
-  until_required boolean;
+  who niji.declarant;
 begin
   perform niji.require_duty('consent_officer', 'record a consent');
   if person is null or decision is null or effective_from is null or declared_by is null then
@@ -144,15 +145,35 @@ begin
     raise exception using errcode = '22023', message = format('there is no kind of recipient "%s"', recipient_kind),
       hint = 'The kinds are in niji.holder_kind.';
   end if;
-  select d.until_required into until_required from niji.declarant d where d.declarant = declared_by;
+  select * into who from niji.declarant d where d.declarant = declared_by;
   if not found then
     raise exception using errcode = '22023', message = format('a consent cannot be declared by "%s"', declared_by),
       hint = 'Who may declare is in niji.declarant.';
   end if;
-  if until_required and effective_until is null then
+  if who.until_required and effective_until is null then
     raise exception using errcode = '22023',
       message = format('a consent declared by "%s" needs effective_until', declared_by),
       hint = 'Say until when their authority lasts, for instance until the child comes of age.';
+  end if;
+  if decision = 'permit' and not who.may_permit then
+    raise exception using errcode = '22023', message = format('a consent declared by "%s" can only deny', declared_by),
+      detail = 'The law lets relatives have the use stopped. It does not let them permit what the person had not permitted.',
+      hint = 'A denial that they take back is voided, with that as its reason.';
+  end if;
+  if who.after_death and died_on is null then
+    raise exception using errcode = '22023', message = format('a consent declared by "%s" needs died_on', declared_by),
+      hint = 'They speak for a person who has died: say on which day, as they proved it.';
+  end if;
+  if died_on is not null and not who.after_death then
+    raise exception using errcode = '22023', message = format('a consent declared by "%s" has no died_on', declared_by),
+      hint = 'Who may speak for a person who has died is in niji.declarant (after_death).';
+  end if;
+  if died_on is not null
+     and (not isfinite(died_on)
+          or died_on > (clock_timestamp() at time zone current_setting('niji.timezone'))::date
+          or effective_from < died_on::timestamp at time zone current_setting('niji.timezone')) then
+    raise exception using errcode = '22023', message = 'a relative''s consent holds from the person''s death at the earliest',
+      hint = 'died_on is a day of the past, by the calendar of niji.timezone, and effective_from is not before it.';
   end if;
   if not isfinite(effective_from) or not isfinite(effective_until) then
     raise exception using errcode = '22023', message = 'the times of a consent must be finite',
@@ -213,11 +234,21 @@ begin
   -- a merge waits for this lock, or has committed and is seen
   lock table niji.consent in row exclusive mode;
   person := niji.current_person(person);
+  -- a denial is never refused, not even one that cannot be
+  if decision = 'permit'
+     and exists (select from niji.consent c
+                  where c.person = record_consent.person
+                    and c.died_on::timestamp at time zone current_setting('niji.timezone') + interval '1 day' <= record_consent.effective_from
+                    and not exists (select from niji.consent_void v where v.consent = c.id)) then
+    raise exception using errcode = '22023', message = 'a consent cannot permit from after the person''s death',
+      detail = 'A relative has declared something since, so that the day is known. With a person''s death ends what a guardian or an agent may declare.',
+      hint = 'If the relative''s consent was recorded for the wrong person, void it.';
+  end if;
   insert into niji.consent (person, decision, category, purpose, permit, holder, dataset, recipient_kind,
-                            effective_from, effective_until, declared_by, evidence)
+                            effective_from, effective_until, declared_by, evidence, died_on)
     values (record_consent.person, record_consent.decision, record_consent.category, record_consent.purpose,
             permit_id, holder_id, dataset_id, record_consent.recipient_kind, record_consent.effective_from,
-            record_consent.effective_until, record_consent.declared_by, record_consent.evidence)
+            record_consent.effective_until, record_consent.declared_by, record_consent.evidence, record_consent.died_on)
     returning id into consent;
   if cardinality(niji.merged_persons(person)) > 0 then
     perform niji.mirror_consent(consent);
@@ -225,12 +256,12 @@ begin
   perform niji.record_act('record_consent', consent::text,
     jsonb_strip_nulls(jsonb_build_object('person', person::text, 'decision', decision, 'category', category,
       'purpose', purpose, 'permit', permit, 'holder', holder, 'dataset', dataset, 'recipient_kind', recipient_kind,
-      'effective_from', effective_from, 'effective_until', effective_until, 'declared_by', declared_by)));
+      'effective_from', effective_from, 'effective_until', effective_until, 'declared_by', declared_by, 'died_on', died_on)));
   return consent;
 end
 $$;
-comment on function @extschema@.record_consent(@extschema@.person, text, text, text, text, timestamptz, text, text, text, text, timestamptz, text) is
-  'Records what a person decided, "permit" or "deny", for a scope (null: any), from when to when; gives the consent''s number. It holds for every statement that starts after the transaction has committed. A permit brings its purpose and its recipient''s kind into the scope, a dataset its category and its holder. Errors: 22023 for an unknown word, a contradiction, or a guardian''s consent without an end; 42704 for an unknown permit, holder or dataset; 22004 without a person or a time. Duty: consent_officer.';
+comment on function @extschema@.record_consent(@extschema@.person, text, text, text, text, timestamptz, text, text, text, text, timestamptz, text, date) is
+  'Records what a person decided, "permit" or "deny", for a scope (null: any), from when to when; gives the consent''s number. It holds for every statement that starts after the transaction has committed. A permit brings its purpose and its recipient''s kind into the scope, a dataset its category and its holder. Errors: 22023 for an unknown word, a contradiction, a guardian''s consent without an end, a relative''s that permits or does not say when the person died; 42704 for an unknown permit, holder or dataset; 22004 without a person or a time. Duty: consent_officer.';
 
 create function @extschema@.void_consent(consent bigint, reason text) returns void
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -266,5 +297,5 @@ comment on function @extschema@.void_consent(bigint, text) is
 insert into @extschema@.duty_right (duty, kind, object) values
   ('governance', 'function', 'set_rule(text, text, text, text, interval, text)'),
   ('consent_officer', 'function', 'record_notice(niji.person, text, timestamptz, text)'),
-  ('consent_officer', 'function', 'record_consent(niji.person, text, text, text, text, timestamptz, text, text, text, text, timestamptz, text)'),
+  ('consent_officer', 'function', 'record_consent(niji.person, text, text, text, text, timestamptz, text, text, text, text, timestamptz, text, date)'),
   ('consent_officer', 'function', 'void_consent(bigint, text)');

@@ -14,6 +14,7 @@ create table @extschema@.override (
   reason text not null,
   declared_at timestamptz not null default clock_timestamp(),
   declared_by name not null default session_user,
+  declared_role oid not null default pg_catalog.quote_ident(session_user)::regrole,
   check (effective_until <= declared_at + interval '90 days')
 );
 comment on table @extschema@.override is
@@ -25,7 +26,8 @@ create table @extschema@.override_approval (
   override bigint primary key references @extschema@.override,
   xid xid8 not null default pg_catalog.pg_current_xact_id(),
   approved_at timestamptz not null default clock_timestamp(),
-  approved_by name not null default session_user
+  approved_by name not null default session_user,
+  approved_role oid not null default pg_catalog.quote_ident(session_user)::regrole
 );
 comment on table @extschema@.override_approval is 'Who approved an override: not the one who declared it.';
 
@@ -53,6 +55,20 @@ create view @extschema@.overrides as
     left join @extschema@.override_end e on e.override = o.id;
 comment on view @extschema@.overrides is 'Overrides of consent, with who declared, approved and ended them.';
 
+create function @extschema@.override_days(category text, purpose text, until timestamptz) returns interval
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  -- days of 24 hours, so that they can be compared
+  select make_interval(secs => coalesce(sum(extract(epoch from least(o.effective_until, e.ended_at) - greatest(a.approved_at, until - interval '720 days')))
+                                          filter (where least(o.effective_until, e.ended_at) > greatest(a.approved_at, until - interval '720 days')), 0)::float8)
+    from niji.override o
+    join niji.override_approval a on a.override = o.id
+    left join niji.override_end e on e.override = o.id
+   where o.category = override_days.category and o.purpose = override_days.purpose
+$$;
+comment on function @extschema@.override_days(text, text, timestamptz) is
+  'For how long overrides of a category and a purpose were, or will be, in force in the 720 days before a time. Internal.';
+
 create function @extschema@.declare_override(category text, purpose text, legal_basis text, until timestamptz, reason text)
 returns bigint
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -77,6 +93,20 @@ begin
     raise exception using errcode = '22023', message = 'an override ends within 90 days',
       hint = 'If it has to go on, declare another one then.';
   end if;
+
+  -- one at a time, so that two do not add up; and not from one to the next for ever
+  lock table niji.override in share row exclusive mode;
+  if exists (select from niji.override o
+              where o.category = declare_override.category and o.purpose = declare_override.purpose
+                and o.effective_until > clock_timestamp()
+                and not exists (select from niji.override_end e where e.override = o.id)) then
+    raise exception using errcode = '55000', message = format('an override of "%s" for "%s" is declared already', category, purpose),
+      hint = 'End it first, or wait until its time is over. They are in niji.overrides.';
+  end if;
+  if niji.override_days(category, purpose, until) + (until - clock_timestamp()) > interval '360 days' then
+    raise exception using errcode = '55000', message = format('consents about "%s" for "%s" would be set aside for more than 360 days of 720', category, purpose),
+      hint = 'What a law allows for longer is a rule, not an emergency: niji.set_rule() with the basis not_required, and the law.';
+  end if;
   insert into niji.override (category, purpose, legal_basis, effective_until, reason)
     values (declare_override.category, declare_override.purpose, declare_override.legal_basis, declare_override.until, declare_override.reason)
     returning id into result;
@@ -86,7 +116,7 @@ begin
 end
 $$;
 comment on function @extschema@.declare_override(text, text, text, timestamptz, text) is
-  'Declares that a law sets consents aside for a category and a purpose until a time, at most 90 days ahead; gives its number. It holds once a second governance officer has called approve_override(), and every read under it says so in the trail. Rows that are tagged never to be shown stay hidden. Errors: 22023. Duty: governance; recorded.';
+  'Declares that a law sets consents aside for a category and a purpose until a time, at most 90 days ahead; gives its number. It holds once a second governance officer has called approve_override(), and every read under it says so in the trail. Rows that are tagged never to be shown stay hidden. One at a time for a category and a purpose, and no more than 360 days of any 720. Errors: 22023 malformed, 55000 another one is declared, or too long in all. Duty: governance; recorded.';
 
 create function @extschema@.approve_override(override bigint) returns void
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -99,7 +129,7 @@ begin
   if not found then
     raise exception using errcode = '42704', message = format('there is no override %s', override);
   end if;
-  if o.declared_by = session_user then
+  if o.declared_by = session_user or o.declared_role = quote_ident(session_user)::regrole then
     raise exception using errcode = '42501', message = 'an override is approved by a second person';
   end if;
   -- one of approving and ending at a time

@@ -10,7 +10,7 @@ alter table @extschema@.notice
 create view @extschema@.consents as
   select c.id, c.person, c.decision, c.category, c.purpose, p.code as permit, h.code as holder,
          d.name as dataset, c.recipient_kind, c.effective_from, c.effective_until, c.declared_by,
-         c.evidence, c.recorded_at, c.recorded_by, v.voided_at, v.voided_by, v.reason as void_reason
+         c.evidence, c.recorded_at, c.recorded_by, v.voided_at, v.voided_by, v.reason as void_reason, c.died_on
     from @extschema@.consent c
     left join @extschema@.permit p on p.id = c.permit
     left join @extschema@.holder h on h.id = c.holder

@@ -109,11 +109,11 @@ declare
 begin
   -- a permission counts for what is judged at_grant from now on only; a denial, as if it had been declared for both
   insert into niji.consent (person, decision, category, purpose, permit, holder, dataset, recipient_kind,
-                            effective_from, effective_until, recorded_at, declared_by, evidence)
+                            effective_from, effective_until, recorded_at, declared_by, evidence, died_on)
     select copy_consent.person, c.decision, c.category, c.purpose, c.permit, c.holder, c.dataset, c.recipient_kind,
            case when what = 'restated' then clock_timestamp() else c.effective_from end, c.effective_until,
            case when c.decision = 'deny' and what <> 'restated' then c.recorded_at else clock_timestamp() end,
-           c.declared_by, c.evidence
+           c.declared_by, c.evidence, c.died_on
       from niji.consent c where c.id = original
     returning id into copy;
   insert into niji.consent_copy (consent, original, merge, what) values (copy, copy_consent.original, copy_consent.merge, copy_consent.what);

@@ -12,7 +12,7 @@ begin
 end $$;
 update warehouse.lab set tag = 'UNINFORMED' where person = public.person(6);
 
-select plan(35);
+select plan(45);
 
 create function public.visible() returns bigint language sql volatile as $$ select count(*) from p2026_017.lab $$;
 grant execute on function public.visible to analyst_fujita;
@@ -111,6 +111,53 @@ select results_eq($$ select reason from niji.explain_consent(public.person(1), '
 set session authorization analyst_fujita;
 select results_eq('execute lab', 'values (0::bigint)', 'And so is the filter');
 reset session authorization;
+/* ---- not for ever ---- */
+create function public.declare(for_days int) returns text language plpgsql as $$
+begin
+  return niji.declare_override('ehr', 'education', 'law', clock_timestamp() + make_interval(days => for_days) - interval '1 minute', 'a drill') > 0;
+end $$;
+set session authorization governance_abe;
+select niji.declare_override('ehr', 'education', 'law', now() + interval '1 day', 'a drill') as fifth \gset
+select throws_ok($$ select public.declare(2) $$, '55000', 'an override of "ehr" for "education" is declared already', 'While one is declared there is no other, so that they do not add up');
+select niji.end_override(:fifth, 'not needed') \g /dev/null
+select is(public.declare(1), 'true', 'When it was ended there is');
+select niji.end_override((select max(id) from niji.overrides), 'not needed') \g /dev/null
+reset session authorization;
+-- three in a row that are over, 270 days in all
+with o as (insert into niji.override (category, purpose, effective_until, legal_basis, reason, declared_at, declared_by)
+             select 'ehr', 'education', now() - make_interval(days => n * 90), 'law', 'a drill', now() - make_interval(days => n * 90 + 90), 'governance_abe'
+               from generate_series(0, 2) n returning id, declared_at)
+insert into niji.override_approval (override, approved_at, approved_by) select id, declared_at, 'governance_bando' from o;
+set session authorization governance_abe;
+select is(public.declare(90), 'true', 'After 270 days of the last 720 there may be 90 more');
+select niji.end_override((select max(id) from niji.overrides), 'not needed') \g /dev/null
+reset session authorization;
+with o as (insert into niji.override (category, purpose, effective_until, legal_basis, reason, declared_at, declared_by)
+             values ('ehr', 'education', now() - interval '400 days', 'law', 'a drill', now() - interval '401 days', 'governance_abe') returning id, declared_at)
+insert into niji.override_approval (override, approved_at, approved_by) select id, declared_at, 'governance_bando' from o;
+set session authorization governance_abe;
+select throws_ok($$ select public.declare(90) $$, '55000', 'consents about "ehr" for "education" would be set aside for more than 360 days of 720', 'and not one day more');
+select is(public.declare(88), 'true', 'Fewer days are not refused');
+reset session authorization;
+select is(niji.override_days('ehr', 'education', now()) between interval '270 days 23 hours' and interval '271 days 1 hour', true, 'What was ended before it was approved, or not approved, does not count');
+select is(niji.override_days('ehr', 'education', now() + interval '319 days 12 hours') between interval '270 days 11 hours' and interval '270 days 13 hours', true, 'and of one that was partly before, its part');
+with e as (insert into niji.override_end (override, reason, ended_at)
+             select id, 'over', effective_until - interval '80 days' from niji.override where effective_until < now() - interval '179 days' and effective_until > now() - interval '181 days' returning 1)
+select count(*) from e \g /dev/null
+select is(niji.override_days('ehr', 'education', now()) between interval '190 days 23 hours' and interval '191 days 1 hour', true, 'One that was ended counts until then');
+-- who declared it has another name now
+alter role governance_abe rename to governance_abel;
+select niji.recompile_permits() \g /dev/null
+select niji.grant_duty('governance', 'governance_abel') \g /dev/null
+set session authorization governance_abel;
+select throws_ok(format('select niji.approve_override(%s)', (select max(id) from niji.overrides)), '42501', 'an override is approved by a second person', 'Another name does not make another person');
+select niji.end_override((select max(id) from niji.overrides), 'not needed') \g /dev/null
+reset session authorization;
+alter role governance_abel rename to governance_abe;
+set session authorization governance_bando;
+select throws_ok(format('select niji.approve_override(%s)', (select max(id) from niji.overrides)), '55000', null, 'What was ended cannot be approved');
+reset session authorization;
+select niji.move_trail() \g /dev/null
 select is((select count(*) from niji.trail_acts where action in ('declare_override', 'approve_override', 'end_override')) > 0, true, 'All of it is recorded');
 select is((select string_agg(finding, '; ') from niji.verify_trail()), null, 'And the trail is intact');
 
