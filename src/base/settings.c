@@ -80,8 +80,8 @@ define_start_settings(void)
 
 	/* Bounds what consent sets may take, so that a wrong rule cannot eat the server. */
 	DefineCustomIntVariable("niji.consent_memory",
-							"Memory for consent sets.",
-							"Reads fail with an error when a set would need more.",
+							"Shared memory for consent sets.",
+							"Reserved at the start. It also bounds what each session adds to them. Reads fail with an error when a set finds no room.",
 							&niji_consent_memory, 262144, 1024, INT_MAX, PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 }
