@@ -109,9 +109,12 @@ set_reserve(ConsentSet *set, Size more)
 
 /* ---- beginning with a shared set ---- */
 
+/* those persons, and the moments of those consents, which the shared set does not know */
 typedef struct Special
 {
 	int32		persons[SPECIAL_MAX * 2];
+	TimestampTz from[SPECIAL_MAX * 2];
+	TimestampTz until[SPECIAL_MAX * 2];
 	int			count;
 	int			most;
 } Special;
@@ -126,6 +129,8 @@ add_special(const ConsentEvent *event, void *arg)
 		special->count++;		/* too many */
 		return false;
 	}
+	special->from[special->count] = event->fact.from;
+	special->until[special->count] = event->until;
 	special->persons[special->count++] = event->fact.person;
 	return true;
 }
@@ -205,6 +210,11 @@ begin(const ConsentRule *rule, Snapshot snapshot, TimestampTz clock, bool wait)
 	set->next = sets;
 	sets = set;
 	consent_epoch++;
+	for (int i = 0; i < special->count; i++)
+	{
+		set_note_moment(set, special->from[i], special->persons[i]);
+		set_note_moment(set, special->until[i], special->persons[i]);
+	}
 	if (!set_follow(set, snapshot, clock, special->persons, special->count))
 	{
 		drop_set(set);

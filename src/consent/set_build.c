@@ -93,6 +93,12 @@ add_moment(ConsentSet *set, TimestampTz at, int32 person, bool sorted)
 		set->changed = Max(set->changed, at);
 }
 
+void
+set_note_moment(ConsentSet *set, TimestampTz at, int32 person)
+{
+	add_moment(set, at, person, true);
+}
+
 static bool
 voided(const Collector *collector, int64 consent)
 {

@@ -20,6 +20,9 @@ extern ConsentSet *set_build(const ConsentRule *rule, Snapshot snapshot, Timesta
 /* one that begins with the shared set, whose pin it takes over, and has not been brought on yet */
 extern ConsentSet *set_begin(const ConsentRule *rule, const SharedSet *base);
 
+/* at that time the person's answer may change, or has, by a consent that the shared set does not know */
+extern void set_note_moment(ConsentSet *set, TimestampTz at, int32 person);
+
 /*
  * Brings a set to another snapshot and to a later clock, deciding anew who
  * may have changed, and in any case the "special" persons.
