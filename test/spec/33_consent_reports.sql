@@ -8,7 +8,7 @@ create function public.effects(consent bigint) returns text language sql as $$
     from niji.late_effects(consent) e
 $$;
 
-select plan(18);
+select plan(33);
 
 -- person 1 is shown, person 2 passes the filter only, person 99 has no rows
 select niji.enrol('patient', '0110113719:0099') is not null as enrolled \g /dev/null
@@ -62,7 +62,71 @@ rollback;
 select niji.move_trail() \g /dev/null
 select is((select count(*) from niji.trail_acts where action = 'late_effects' and object = :'late_99'), 2::bigint, 'Also by who rolls back after the answer');
 
+/* ---- what would have changed nothing, and what was seen later ---- */
+create role officer_two login;
+select niji.grant_duty('governance', 'officer_two') \g /dev/null
+create function public.effects_of(n int, scope text default '{}', effective_until timestamptz default null) returns text language plpgsql volatile as $$
+declare
+  s jsonb := scope;
+begin
+  return public.effects(niji.record_consent(public.person(n), 'deny', category => s ->> 'category', purpose => s ->> 'purpose', permit => s ->> 'permit', holder => s ->> 'holder',
+                                            effective_from => now() - interval '1 hour', effective_until => effective_until));
+end $$;
+-- persons 31 to 40 are in lab only
+select is(public.effects_of(31), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'Someone''s denial came too late for two reads');
+select niji.record_consent(public.person(32), 'permit', permit => 'P2026-017', effective_from => now() - interval '30 minutes') as lifting \gset
+select is(public.effects_of(32), '', 'What a later permission of a narrower scope allowed anyway is not listed');
+select is(public.effects_of(32, '{"permit": "P2026-017"}'), '', 'nor if its scope is the same');
+select niji.void_consent(:lifting, 'another person') \g /dev/null
+select is(public.effects_of(32), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'but it is if that permission was entered in error');
+select niji.record_consent(public.person(33), 'permit', permit => 'P2026-017', effective_from => now() - interval '2 hours') \g /dev/null
+select is(public.effects_of(33), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'or was earlier');
+select niji.record_consent(public.person(34), 'permit', purpose => 'research', effective_from => now() - interval '30 minutes') \g /dev/null
+select is(public.effects_of(34, '{"permit": "P2026-017"}'), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'or broader');
+select niji.record_consent(public.person(35), 'permit', permit => 'P2026-017', effective_from => now() - interval '30 minutes', effective_until => now() - interval '20 minutes') \g /dev/null
+select is(public.effects_of(35), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'or was over by the time of the read');
+select is(public.effects_of(36, '{"holder": "city-hospital"}'), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'A denial to the hospital that holds the data counts');
+-- an override in between
+set session authorization governance_abe;
+select niji.declare_override('ehr', 'research', 'law', now() + interval '1 day', 'an epidemic') as override \gset
+set session authorization officer_two;
+select niji.approve_override(:override) \g /dev/null
+set session authorization analyst_fujita;
+select count(*) from p2026_017.lab \g /dev/null
+reset session authorization;
+select niji.end_override(:override, 'over') \g /dev/null
+select niji.move_trail() \g /dev/null
+select is(public.effects_of(37), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'A read under an override is not listed: the denial would not have held');
+select is((select count(*) from niji.read_index r where r.at > now() - interval '1 minute' and r.permit = 1), 4::bigint, 'though it met the person');
+-- a read whose snapshot is from before the denial was recorded
+create extension dblink;
+select dblink_connect('reader', format('dbname=%s user=analyst_fujita host=%s', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1))) \g /dev/null
+select dblink_exec('reader', 'begin isolation level repeatable read') \g /dev/null
+select * from dblink('reader', 'select count(*) from p2026_017.lab') as x (n bigint) \g /dev/null
+select niji.record_consent(public.person(38), 'deny') as unseen \gset
+select * from dblink('reader', 'select count(*) from p2026_017.lab') as x (n bigint) \g /dev/null
+select dblink_exec('reader', 'commit') \g /dev/null
+select * from dblink('reader', 'select count(*) from p2026_017.lab') as x (n bigint) \g /dev/null
+select dblink_disconnect('reader') \g /dev/null
+select niji.move_trail() \g /dev/null
+select is(public.effects(:unseen), 'P2026-017 lab analyst_fujita scanned', 'A statement that starts after the denial, by a snapshot from before it, is listed; the next one, which sees it, is not');
+-- judged at the grant
+select niji.set_rule('ehr', 'research', 'opt_out', 'at_grant') \g /dev/null
+set session authorization analyst_fujita;
+select count(*) from p2026_017.lab \g /dev/null
+reset session authorization;
+select niji.move_trail() \g /dev/null
+select is(public.effects_of(39), (select string_agg('P2026-017 lab analyst_fujita scanned', '; ') from generate_series(1, 5)),
+  'Under a rule that judged at the grant a late denial came too late for nothing');
+select niji.set_rule('ehr', 'research', 'opt_out') \g /dev/null
+-- merged
+alter table warehouse.lab add primary key (person);
+alter table warehouse.diagnosis add primary key (person);
+select niji.merge_persons(public.person(99), public.person(40), 'one human') \g /dev/null
+select is(public.effects_of(99) <> '', true, 'Of a person who was merged, reads of the number that is gone are listed');
+
 /* ---- the summary ---- */
+create temp table before as select category, purpose, state from niji.consent_summary;
 do $$
 begin
   for n in 10 .. 21 loop
@@ -83,6 +147,25 @@ select results_eq($$ select persons, withheld from niji.consent_summary where ca
   $$ values (null::bigint, true) $$, 'Fewer than ten persons are not told');
 select results_eq($$ select persons, withheld from niji.consent_summary where category = 'image' and state = 'denied' $$,
   $$ values (null::bigint, true) $$, 'Persons are counted, not consents');
+reset session authorization;
+/* ---- nothing can be found from a sum ---- */
+do $$
+begin
+  for n in 10 .. 21 loop
+    perform niji.void_consent(niji.record_consent(person(n), 'deny', category => 'claims'), 'a drill');
+    perform niji.void_consent(niji.record_consent(person(n), 'deny', category => 'care'), 'a drill');
+    perform niji.void_consent(niji.record_consent(person(n + 1), 'deny', category => 'care'), 'a drill');
+  end loop;
+  -- the five of above are voided for three categories: two are there already, of one and of one person
+  perform niji.void_consent(id, 'a drill') from niji.consents where category is null and void_reason is null and decision = 'permit';
+end $$;
+create function public.withheld() returns text language sql as $$
+  select string_agg(coalesce(category, 'any') || coalesce('/' || purpose, '') || ' ' || coalesce(persons::text, '-'), ', ' order by category collate "C") from niji.consent_summary where state = 'voided'
+$$;
+select results_eq($$ select distinct withheld from niji.consent_summary where state = 'voided' and persons is null $$, 'values (true)', 'What is withheld says so');
+create table few as select category, purpose, count(distinct person) as n from niji.consents where void_reason is not null group by 1, 2;
+select is((select count(*) from niji.consent_summary where state = 'voided' and withheld),
+  (select case when count(*) filter (where n < 10) = 1 then 2 else count(*) filter (where n < 10) end from few), 'Where one cell alone would be withheld another one is withheld with it');
 set session authorization analyst_fujita;
 select throws_ok('select * from niji.consent_summary', '42501', null, 'An analyst sees no summary');
 reset session authorization;
