@@ -109,7 +109,7 @@ begin
         when 'overridden' then format('適用除外 %s(%s)により、%sまで同意・拒否は適用されない。', override, o.legal_basis, niji.consent_time(o.effective_until))
         when 'the permit has not been granted' then '許可時点で判定する規則であり、利用許可がまだ交付されていない。'
         when 'denied' then format('%sが拒否しており、これと同じかより狭い範囲の、より新しい許可がない。', niji.say_consent(consent, true))
-        when 'not denied' then '拒否がない。' || coalesce(format('通知 %s(%s)から待機期間が過ぎている。', notice, niji.consent_time(told)), '')
+        when 'not denied' then '拒否がない。' || case when notice is null then '' else format('通知 %s(%s)から待機期間が過ぎている。', notice, niji.consent_time(told)) end
         when 'denial lifted' then format('%sの拒否は、その後の同じかより狭い範囲の%sにより解かれている。', niji.say_consent(consent, true), niji.say_consent(lifted_by, true))
         when 'not notified' then 'この利用に当たる通知の記録がない。'
         when 'waiting time not over' then format('通知 %s(%s)から待機期間がまだ過ぎていない。', notice, niji.consent_time(told))
@@ -118,9 +118,9 @@ begin
       end,
       format('規則 %s: 情報の種類「%s」、目的「%s」は「%s」%s%s。', rule,
         (select k.name_ja from niji.category k where k.category = r.category), (select k.name_ja from niji.purpose k where k.purpose = r.purpose),
-        (select b.name_ja from niji.basis b where b.basis = r.basis), coalesce(format('(%s)', law), ''),
+        (select b.name_ja from niji.basis b where b.basis = r.basis), '(' || law || ')',
         case when r.basis = 'not_required' then '' when r.judged = 'now' then '、文の開始時点で判定'
-             else '、許可時点' || coalesce(format('(%s)', niji.consent_time(judged_at)), '') || 'で判定' end),
+             else '、許可時点' || coalesce('(' || niji.consent_time(judged_at) || ')', '') || 'で判定' end),
       case when changes_at is null then '新たな申出がなければ変わらない。'
            else format('新たな申出がなくても %s に変わる。', niji.consent_time(changes_at)) end);
   end if;
@@ -132,16 +132,16 @@ begin
       when 'overridden' then format('Override %s (%s) sets consents aside until %s.', override, o.legal_basis, niji.consent_time(o.effective_until))
       when 'the permit has not been granted' then 'It is judged at the grant, and the permit has not been granted.'
       when 'denied' then format('It is denied by %s, and no later permission of the same or a narrower scope lifts that.', niji.say_consent(consent, false))
-      when 'not denied' then 'Nothing denies it' || coalesce(format(', and the waiting time after notice %s of %s is over', notice, niji.consent_time(told)), '') || '.'
+      when 'not denied' then 'Nothing denies it' || case when notice is null then '' else format(', and the waiting time after notice %s of %s is over', notice, niji.consent_time(told)) end || '.'
       when 'denial lifted' then format('It was denied by %s, which is lifted by the later and no broader %s.', niji.say_consent(consent, false), niji.say_consent(lifted_by, false))
       when 'not notified' then 'No notice that covers this use has been recorded.'
       when 'waiting time not over' then format('The waiting time after notice %s of %s is not over.', notice, niji.consent_time(told))
       when 'no consent' then 'Nothing permits it.'
       when 'consented' then format('It is permitted by %s, and nothing denies it.', niji.say_consent(consent, false))
     end,
-    format(' Rule %s: %s for %s rests on %s%s%s.', rule, r.category, r.purpose, r.basis, coalesce(format(' (%s)', law), ''),
+    format(' Rule %s: %s for %s rests on %s%s%s.', rule, r.category, r.purpose, r.basis, ' (' || law || ')',
       case when r.basis = 'not_required' then '' when r.judged = 'now' then ', judged when a statement starts'
-           else ', judged at the grant' || coalesce(format(' (%s)', niji.consent_time(judged_at)), '') end),
+           else ', judged at the grant' || coalesce(' (' || niji.consent_time(judged_at) || ')', '') end),
     case when changes_at is null then ' Without a new declaration it stays so.'
          else format(' Without any new declaration it changes at %s.', niji.consent_time(changes_at)) end);
 end

@@ -23,7 +23,7 @@ select setseed(:seed / 100000.0) \g /dev/null
 select diag('NIJI_SEED=' || :seed);
 \set people 400
 
-/* ---- three permits, of two kinds of applicants and two purposes; two datasets, one of whose rows name their holder ---- */
+/* ---- four permits, of two kinds of applicants and two purposes, one granted at the end of a February, one on the day when the clock changes in New York; two datasets, one of whose rows name their holder ---- */
 insert into niji.holder (code, name, kind) values ('a', 'A', 'medical_institution'), ('b', 'B', 'medical_institution'), ('c', 'C', 'biobank');
 insert into niji.applicant (code, name, kind) values ('lab', '研究室', 'society'), ('pharma', '製薬', 'company');
 create schema warehouse;
@@ -35,8 +35,9 @@ insert into niji.dataset (name, relation, person_columns, holder, holder_column,
 insert into niji.permit (code, title, applicant, purpose, state, domain, valid_from, valid_until, schema_name, granted_at) values
   ('R-1', 'Diabetes', 1, 'research', 'granted', 1, '2020-01-01', '2099-12-31', 'r_1', now() - interval '40 days'),
   ('R-2', 'Lungs', 2, 'research', 'granted', 1, '2020-01-01', '2099-12-31', 'r_2', now() - interval '20 days'),
-  ('A-3', 'Model', 2, 'ai_training', 'granted', 1, '2020-01-01', '2099-12-31', 'a_3', now() - interval '20 days');
-insert into niji.permit_data (permit, dataset, columns) select p, d, '{person}' from generate_series(1, 3) p, generate_series(1, 2) d;
+  ('A-3', 'Model', 2, 'ai_training', 'granted', 1, '2020-01-01', '2099-12-31', 'a_3', '2024-02-29 12:00+09'),
+  ('R-4', 'Liver', 2, 'research', 'granted', 1, '2020-01-01', '2099-12-31', 'r_4', '2026-03-08 12:00-04');
+insert into niji.permit_data (permit, dataset, columns) select p, d, '{person}' from generate_series(1, 4) p, generate_series(1, 2) d;
 create function p(n int) returns niji.person language sql immutable as $$ select n::text::niji.person $$;
 
 /* ---- the rule, for every person, permit, dataset and holder of the row (4 is one that nobody names) ---- */
@@ -114,10 +115,10 @@ begin
         select p(1 + floor(people * random() ^ 2)::int) as person, pick('{deny,permit}') as decision, permit, dataset,
                case when dataset = 1 then 1 when chance(0.3) then 1 + floor(random() * 3)::int end as holder,
                case when dataset is not null then 'ehr' when chance(0.3) then pick('{ehr,ehr,ehr,claims}') end as category,
-               case when permit in (1, 2) then 'research' when permit = 3 then 'ai_training' when chance(0.3) then pick('{research,research,ai_training,policy}') end as purpose,
-               case when permit = 1 then 'society' when permit in (2, 3) then 'company' when chance(0.2) then pick('{society,company}') end as kind,
+               case when permit in (1, 2, 4) then 'research' when permit = 3 then 'ai_training' when chance(0.3) then pick('{research,research,ai_training,policy}') end as purpose,
+               case when permit = 1 then 'society' when permit in (2, 3, 4) then 'company' when chance(0.2) then pick('{society,company}') end as kind,
                some_time(clock) as start
-          from (select case when chance(0.25) then 1 + floor(random() * 3)::int end as permit,
+          from (select case when chance(0.25) then 1 + floor(random() * 4)::int end as permit,
                        case when chance(0.25) then 1 + floor(random() * 2)::int end as dataset
                   from generate_series(1, times) offset 0) x
         offset 0) x;
@@ -131,6 +132,12 @@ begin
              else some_time(clock) - floor(random() * 60)::int * interval '1 day' end,
            case when chance(0.4) then 1 + floor(random() * 3)::int end, some_time(clock)
       from generate_series(1, times / 3);
+  -- a month before the end of February, and a day of 23 hours before the one grant
+  insert into niji.notice (person, category, notified_at, recorded_at)
+    select p(1 + floor(people * random())::int), 'ehr', at, at
+      from (select (case when chance(0.5) then timestamptz '2024-01-29 12:00+09' + floor(random() * 3)::int * interval '24 hours' else timestamptz '2026-03-07 12:00-05' end)
+                   + floor(random() * 3 - 1)::int * interval '1 microsecond' as at
+              from generate_series(1, times / 6) offset 0) x;
   insert into niji.consent_void (consent, reason)
     select id, 'error' from niji.consent where random() < 0.1 and id > (select max(id) from niji.consent) - times on conflict do nothing;
 end $$;
@@ -140,11 +147,11 @@ create table people as select p(n) as person from generate_series(1, :people) n;
 create table holders as select n as holder from generate_series(1, 4) n;
 analyze people;
 create view filtered as
-  select w.person, m as permit, 1 as dataset, 1 as holder, niji.permitted(w.person, m, 1) as permitted from people w, generate_series(1, 3) m
+  select w.person, m as permit, 1 as dataset, 1 as holder, niji.permitted(w.person, m, 1) as permitted from people w, generate_series(1, 4) m
   union all
-  select w.person, m, 2, h.holder, niji.permitted(w.person, m, 2, h.holder) from people w, generate_series(1, 3) m, holders h
+  select w.person, m, 2, h.holder, niji.permitted(w.person, m, 2, h.holder) from people w, generate_series(1, 4) m, holders h
   union all
-  select w.person, m, 2, null, niji.permitted(w.person, m, 2, null) from people w, generate_series(1, 3) m;
+  select w.person, m, 2, null, niji.permitted(w.person, m, 2, null) from people w, generate_series(1, 4) m;
 create table counted (cases bigint);
 create function differences(clock timestamptz) returns table (person text, permit int, dataset int, holder int, filter boolean, rule boolean)
 language plpgsql volatile as $$
@@ -245,7 +252,7 @@ select rule('opt_out_after_notice', 'now') \g /dev/null
 create function explained() returns setof text language plpgsql volatile as $$
 begin
   return next is_empty($q$
-    select w.person, m, h.holder from people w, generate_series(1, 3) m, holders h
+    select w.person, m, h.holder from people w, generate_series(1, 4) m, holders h
      where niji.permitted(w.person, m, 2, h.holder) is distinct from
            (select e.permitted from niji.decide_consent(w.person, m, 2) e where e.holder = h.holder or e.holder is null order by e.holder nulls last limit 1)
        and w.person < p(200) $q$, 'An explanation and the filter say the same');
@@ -261,7 +268,7 @@ declare
   at timestamptz;
 begin
   create temp table told on commit drop as
-    select w.person, m as permit, e.permitted, e.changes_at from people w, generate_series(1, 3) m, niji.decide_consent(w.person, m, 1) e where w.person < p(300);
+    select w.person, m as permit, e.permitted, e.changes_at from people w, generate_series(1, 4) m, niji.decide_consent(w.person, m, 1) e where w.person < p(300);
   for at in select distinct effective_from from niji.consent where effective_from > statement_timestamp() union select effective_until from niji.consent where effective_until > statement_timestamp() loop
     if exists (select from told t join verdicts(299, at) v on v.person = t.person and v.permit = t.permit and v.dataset = 1
                 where (t.changes_at is null or at < t.changes_at) and v.permitted <> t.permitted) then

@@ -8,7 +8,7 @@ create function public.effects(consent bigint) returns text language sql as $$
     from niji.late_effects(consent) e
 $$;
 
-select plan(18);
+select plan(34);
 
 -- person 1 is shown, person 2 passes the filter only, person 99 has no rows
 select niji.enrol('patient', '0110113719:0099') is not null as enrolled \g /dev/null
@@ -62,6 +62,69 @@ rollback;
 select niji.move_trail() \g /dev/null
 select is((select count(*) from niji.trail_acts where action = 'late_effects' and object = :'late_99'), 2::bigint, 'Also by who rolls back after the answer');
 
+/* ---- what would have changed nothing, and what was seen later ---- */
+create role officer_two login;
+select niji.grant_duty('governance', 'officer_two') \g /dev/null
+create function public.effects_of(n int, scope text default '{}', effective_until timestamptz default null) returns text language plpgsql volatile as $$
+declare
+  s jsonb := scope;
+begin
+  return public.effects(niji.record_consent(public.person(n), 'deny', category => s ->> 'category', purpose => s ->> 'purpose', permit => s ->> 'permit', holder => s ->> 'holder',
+                                            effective_from => now() - interval '1 hour', effective_until => effective_until));
+end $$;
+-- persons 31 to 40 are in lab only
+select is(public.effects_of(31), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'Someone''s denial came too late for two reads');
+select niji.record_consent(public.person(32), 'permit', permit => 'P2026-017', effective_from => now() - interval '30 minutes') as lifting \gset
+select is(public.effects_of(32), '', 'What a later permission of a narrower scope allowed anyway is not listed');
+select is(public.effects_of(32, '{"permit": "P2026-017"}'), '', 'nor if its scope is the same');
+select niji.void_consent(:lifting, 'another person') \g /dev/null
+select is(public.effects_of(32), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'but it is if that permission was entered in error');
+select niji.record_consent(public.person(33), 'permit', permit => 'P2026-017', effective_from => now() - interval '2 hours') \g /dev/null
+select is(public.effects_of(33), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'or was earlier');
+select niji.record_consent(public.person(34), 'permit', purpose => 'research', effective_from => now() - interval '30 minutes') \g /dev/null
+select is(public.effects_of(34, '{"permit": "P2026-017"}'), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'or broader');
+select niji.record_consent(public.person(35), 'permit', permit => 'P2026-017', effective_from => now() - interval '30 minutes', effective_until => now() - interval '20 minutes') \g /dev/null
+select is(public.effects_of(35), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'or was over by the time of the read');
+select is(public.effects_of(36, '{"holder": "city-hospital"}'), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'A denial to the hospital that holds the data counts');
+-- an override in between
+set session authorization governance_abe;
+select niji.declare_override('ehr', 'research', 'law', now() + interval '1 day', 'an epidemic') as override \gset
+set session authorization officer_two;
+select niji.approve_override(:override) \g /dev/null
+set session authorization analyst_fujita;
+select count(*) from p2026_017.lab \g /dev/null
+reset session authorization;
+select niji.end_override(:override, 'over') \g /dev/null
+select niji.move_trail() \g /dev/null
+select is(public.effects_of(37), 'P2026-017 lab analyst_fujita scanned; P2026-017 lab analyst_fujita scanned', 'A read under an override is not listed: the denial would not have held');
+select is((select count(*) from niji.read_index r where r.at > now() - interval '1 minute' and r.permit = 1), 4::bigint, 'though it met the person');
+-- a read whose snapshot is from before the denial was recorded
+create extension dblink;
+select dblink_connect('reader', format('dbname=%s user=analyst_fujita host=%s', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1))) \g /dev/null
+select dblink_exec('reader', 'begin isolation level repeatable read') \g /dev/null
+select * from dblink('reader', 'select count(*) from p2026_017.lab') as x (n bigint) \g /dev/null
+select niji.record_consent(public.person(38), 'deny') as unseen \gset
+select * from dblink('reader', 'select count(*) from p2026_017.lab') as x (n bigint) \g /dev/null
+select dblink_exec('reader', 'commit') \g /dev/null
+select * from dblink('reader', 'select count(*) from p2026_017.lab') as x (n bigint) \g /dev/null
+select dblink_disconnect('reader') \g /dev/null
+select niji.move_trail() \g /dev/null
+select is(public.effects(:unseen), 'P2026-017 lab analyst_fujita scanned', 'A statement that starts after the denial, by a snapshot from before it, is listed; the next one, which sees it, is not');
+-- judged at the grant
+select niji.set_rule('ehr', 'research', 'opt_out', 'at_grant') \g /dev/null
+set session authorization analyst_fujita;
+select count(*) from p2026_017.lab \g /dev/null
+reset session authorization;
+select niji.move_trail() \g /dev/null
+select is(public.effects_of(39), (select string_agg('P2026-017 lab analyst_fujita scanned', '; ') from generate_series(1, 5)),
+  'Under a rule that judged at the grant a late denial came too late for nothing');
+select niji.set_rule('ehr', 'research', 'opt_out') \g /dev/null
+-- merged
+alter table warehouse.lab add primary key (person);
+alter table warehouse.diagnosis add primary key (person);
+select niji.merge_persons(public.person(99), public.person(40), 'one human') \g /dev/null
+select is(public.effects_of(99) <> '', true, 'Of a person who was merged, reads of the number that is gone are listed');
+
 /* ---- the summary ---- */
 do $$
 begin
@@ -83,6 +146,23 @@ select results_eq($$ select persons, withheld from niji.consent_summary where ca
   $$ values (null::bigint, true) $$, 'Fewer than ten persons are not told');
 select results_eq($$ select persons, withheld from niji.consent_summary where category = 'image' and state = 'denied' $$,
   $$ values (null::bigint, true) $$, 'Persons are counted, not consents');
+reset session authorization;
+/* ---- nothing can be found from a sum ---- */
+create function public.announce(word text, people int) returns void language plpgsql as $$
+begin
+  for n in 1 .. people loop
+    perform niji.record_consent(person(n), 'deny', category => word, effective_from => now() + interval '1 day');
+  end loop;
+end $$;
+create function public.to_come() returns text language sql as $$
+  select string_agg(category || ' ' || coalesce(persons::text, '-') || case when withheld then ' withheld' else '' end, ', ' order by category collate "C") from niji.consent_summary where state = 'to come'
+$$;
+select public.announce('care', 12), public.announce('claims', 15), public.announce('image', 30) \g /dev/null
+select is(public.to_come(), 'care 12, claims 15, image 30', 'Counts of ten and more are told');
+select public.announce('genome', 3) \g /dev/null
+select is(public.to_come(), 'care - withheld, claims 15, genome - withheld, image 30', 'Where one alone is withheld, the smallest other one is withheld with it: neither can be found from a sum');
+select public.announce('phr', 2) \g /dev/null
+select is(public.to_come(), 'care 12, claims 15, genome - withheld, image 30, phr - withheld', 'Where two are withheld, no other one has to be');
 set session authorization analyst_fujita;
 select throws_ok('select * from niji.consent_summary', '42501', null, 'An analyst sees no summary');
 reset session authorization;
