@@ -136,7 +136,7 @@ select niji.entry_leaf('\xa0', sha256('salt')) = sha256('\x0001'::bytea || int4s
 -- without the writer, acts and changes wait; the tables refuse to be changed
 select niji.record_act('regress', 'trail_formats', '{"n": 1, "fraction": 0.1, "big": 123456789012345678901234567890, "deep": [{"z": null, "a": "水"}]}');
 select niji.decode_cbor(header) - '{at,pid,session_user,user,client,application}'::text[] as header, niji.decode_cbor(private_part) as private, length(salt)
-  from niji.pending_entry order by id desc limit 1;
+  from niji.pending_entry order by xid desc, id desc limit 1;
 create table niji_regress_audited (id int primary key, v text);
 select niji.audit_changes('niji_regress_audited', 'rows');
 insert into niji_regress_audited values (1, 'one'), (2, 'two');
