@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/person_chunk.h"
 #include "roaring/roaring.h"
 
