@@ -40,6 +40,9 @@
 #define IDLE_MS 1000
 #define GATHER_MS 20			/* at least this long between two turns */
 
+/* a set that nobody looks at is brought on after this many changed rows, well before building would be quicker */
+#define UNUSED_ROWS 1000
+
 /* a set without changes gets a newer key after this long, so that there is less to look through */
 #define KEY_MS 10000
 
@@ -100,6 +103,7 @@ settle(void)
 static void
 renew(int slot, const ConsentRule *rule, const SharedSet *volatile base, bool unless_same)
 {
+	uint64		counted = shared_set_changes();
 	TimestampTz clock = GetCurrentTimestamp();
 	Snapshot	snapshot = GetActiveSnapshot();
 	ConsentSet *volatile made = NULL;
@@ -123,7 +127,7 @@ renew(int slot, const ConsentRule *rule, const SharedSet *volatile base, bool un
 		}
 		if (made == NULL)
 			made = set_build(rule, snapshot, clock);
-		if (worthwhile && !shared_set_publish(slot, made))
+		if (worthwhile && !shared_set_publish(slot, made, counted))
 			shared_set_failed(slot, true);
 		set_delete(made);
 	}
@@ -215,8 +219,8 @@ take_step(Step step, int *slot)
 			TimestampTz used;
 			const SharedSet *newest = shared_set_newest(*slot, &used);
 
-			/* one that nobody has looked at since is left as it is */
-			if (newest && used < newest->clock)
+			/* one that nobody has looked at since is left as it is, for a while */
+			if (newest && used < newest->clock && shared_set_changes() - newest->counted < UNUSED_ROWS)
 				shared_set_unpin(newest);
 			else
 			{

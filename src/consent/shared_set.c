@@ -583,7 +583,7 @@ shared_set_sweep(bool make_room, int room_for)
 /* ---- publishing ---- */
 
 bool
-shared_set_publish(int number, const ConsentSet *set)
+shared_set_publish(int number, const ConsentSet *set, uint64 counted)
 {
 	Slot	   *slot = &shared->slots[number];
 	SharedSet  *state;
@@ -593,6 +593,7 @@ shared_set_publish(int number, const ConsentSet *set)
 		if (!shared_set_sweep(true, number))
 			return false;
 	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	state->counted = counted;
 	state->older = slot->newest;
 	state->newest = true;
 	if (slot->newest)

@@ -34,6 +34,7 @@ typedef struct SharedSet
 	struct SharedSet *older;
 
 	SetKey		key;
+	uint64		counted;		/* rows written since the server's start, just before it was made */
 	TimestampTz clock;
 	TimestampTz changed;
 	TimestampTz horizon;
@@ -94,8 +95,8 @@ extern int	shared_set_next_ready(int slot, ConsentRule *rule);
 extern uint64 shared_set_changes(void);
 extern const SharedSet *shared_set_newest(int slot, TimestampTz *used);
 
-/* makes the set the newest state of the slot; false if there is no room for it */
-extern bool shared_set_publish(int slot, const ConsentSet *set);
+/* makes the set the newest state of the slot, with what shared_set_changes() was before; false if there is no room for it */
+extern bool shared_set_publish(int slot, const ConsentSet *set, uint64 counted);
 
 /* it could not be built: nobody shall wait for it */
 extern void shared_set_failed(int slot, bool no_room);
