@@ -237,8 +237,8 @@ create recursive view bridge.mine (v) as values (5::numeric) union select value 
 create view bridge.mine as select code from {b}.lab; select count(*) from bridge.mine
 -- a view with the reader's own conditions below
 create view bridge.mine as select value, code = 'RARE' as rare from {v}.lab; select count(*) filter (where rare) from bridge.mine
--- a rule that instead looks
-create table bridge.t (n bigint); create rule "_RETURN" as on select to bridge.t do instead select count(*) as n from {v}.lab; select * from bridge.t
+-- a rule that instead looks: there is no table to put it on [42501 dba]
+create table bridge.t (n bigint); create rule "_RETURN" as on select to bridge.t do instead select count(*) as n from {b}.lab; select * from bridge.t
 END
 run_attacks();
 NijiAttack::house_down();

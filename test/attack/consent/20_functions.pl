@@ -319,10 +319,10 @@ select code from {v}.lab for share
 select code from {v}.lab for key share skip locked
 -- FOR UPDATE NOWAIT of the base table [42501 dba]
 select code from {b}.lab for update nowait
--- a sequence that counts rows
-create sequence bridge.s; select max(nextval('bridge.s')) from {v}.lab; select last_value from bridge.s
--- a sequence that counts rows before the filter
-create sequence bridge.s; select count(*) from {v}.lab where nextval('bridge.s') > 0; select last_value from bridge.s
+-- a sequence that counts rows, which no reader makes [42501 dba]
+create sequence bridge.s; select max(nextval('bridge.s')) from {b}.lab; select last_value from bridge.s
+-- a sequence that counts rows before the filter, which no reader makes [42501 dba]
+create sequence bridge.s; select count(*) from {b}.lab where nextval('bridge.s') > 0; select last_value from bridge.s
 -- an advisory lock for each row
 select count(pg_try_advisory_xact_lock(value::int)) from {v}.lab where pg_try_advisory_xact_lock(value::int)
 -- NOTIFY for each row [top]
