@@ -154,7 +154,7 @@ make_room(Collector *collector)
 		return;
 	}
 	if (room > 1024)
-		set_reserve(collector->set, (Size) room * sizeof(ConsentFact));
+		set_reserve(collector->set, (Size) (room - collector->room) * sizeof(ConsentFact));
 	collector->facts = collector->facts
 		? repalloc_huge(collector->facts, room * sizeof(ConsentFact))
 		: MemoryContextAllocHuge(collector->context, room * sizeof(ConsentFact));
