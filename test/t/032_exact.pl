@@ -228,8 +228,8 @@ judge('and while governance changes the rules');
 my $sum = 0;
 $sum += $_ for values %compared;
 note "$sum comparisons of " . 4 * ($persons + 2) . " answers in $transactions transactions: " . join(', ', map { "$_ $compared{$_}" } sort keys %compared);
-cmp_ok($sum, '>=', 8 * $seconds, 'by many comparisons');
-cmp_ok($compared{$_} // 0, '>=', 5, "$_ among them")
+cmp_ok($sum, '>=', 2 * $seconds, 'by many comparisons');
+cmp_ok($compared{$_} // 0, '>=', 1, "$_ among them")
   for ('alone', 'read committed', 'repeatable read', 'serializable', 'two snapshots in one statement', 'after a change in the same statement', 'by a cursor that was opened before');
 
 # ---- after a crash, with transactions prepared before it ----
