@@ -101,7 +101,7 @@ begin
                                 'policy', jsonb_build_array('urn:niji:permit:' || w.permit),
                                 'network', jsonb_build_object('address', w.applicant, 'type', '1'))),
            'source', jsonb_build_object('observer', jsonb_build_object('display', origin),
-                                        'type', jsonb_build_array(jsonb_build_object('system', 'http://terminology.hl7.org/CodeSystem/security-source-type', 'code', '4', 'display', 'Application Server')),
+                                        'type', jsonb_build_array(jsonb_build_object('system', 'http://terminology.hl7.org/CodeSystem/security-source-type', 'code', '4', 'display', 'Application Server'))),
            'entity', jsonb_build_array(
              jsonb_build_object('what', jsonb_build_object('reference', wanted_patient),
                                 'type', jsonb_build_object('system', 'http://terminology.hl7.org/CodeSystem/audit-entity-type', 'code', '1', 'display', 'Person'),
