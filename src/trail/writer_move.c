@@ -501,8 +501,8 @@ move_lost_reads(void)
 /* ---- settings ---- */
 
 static const char *const settings[] = {
-	"niji.allow_drop", "niji.audit_timeout", "niji.audit_wait", "niji.consent_memory",
-	"niji.database", "niji.key_source", "niji.quarantine_days", "niji.seal_command",
+	"niji.allow_drop", "niji.anchor_directory", "niji.audit_timeout", "niji.audit_wait",
+	"niji.consent_memory", "niji.database", "niji.key_source", "niji.quarantine_days", "niji.seal_command",
 	"niji.seal_interval", "niji.seal_key_source", "niji.spool_limit", "niji.timezone"
 };
 
