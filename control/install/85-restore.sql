@@ -92,6 +92,38 @@ create view @extschema@.restore_status as
 comment on view @extschema@.restore_status is
   'Whether this database is older than its anchor (復元後の確認), so that protected reads are refused, and how far decisions were handed outside. compared: whether the writer has looked; reason: why it is taken for restored; directory: where anchor and decisions are kept, null: nowhere; anchor_size: entries of the trail that the anchor''s seal covers; anchor_decisions, decisions: number of the newest decision outside and inside; failure: why the anchor could not be written. Duties: governance, auditor, consent_officer.';
 
+create function @extschema@.restore_findings(out object text, out finding text, out hint text) returns setof record
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  state niji.restore_status;
+begin
+  if not current_setting('shared_preload_libraries') ~ '\mniji\M' then
+    return;
+  end if;
+  select * into state from niji.restore_status;
+  if state.restored then
+    object := 'niji.restore_status'; finding := 'this database is older than its anchor: protected reads are refused';
+    hint := 'Call niji.replay_objections() and then niji.accept_restore(reason).';
+    return next;
+  elsif not state.compared then
+    object := 'niji.restore_status'; finding := 'the database was not compared with its anchor';
+    hint := 'Is the writer running? The server''s log says.';
+    return next;
+  elsif state.directory is null then
+    object := 'niji.anchor_directory'; finding := 'decisions are not handed outside: a restored backup would forget objections unseen';
+    hint := 'Set niji.anchor_directory to a directory on another disk than the data directory.';
+    return next;
+  elsif state.failure is not null then
+    object := state.directory; finding := 'decisions and the anchor cannot be written';
+    hint := state.failure;
+    return next;
+  end if;
+end
+$$;
+comment on function @extschema@.restore_findings() is
+  'What is weaker than it should be about restores, for niji.check_trail(). Internal.';
+
 /* ---- taking back in ---- */
 
 create function @extschema@.decision_persons(content jsonb, out persons @extschema@.person[], out made boolean)
