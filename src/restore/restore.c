@@ -74,7 +74,7 @@ typedef struct RestoreShared
 
 static RestoreShared *shared = NULL;
 
-/* of the writer process */
+/* of the writer process; compared anew when another directory is named */
 static bool settled = false;	/* compared, and sound */
 static bool due = true;			/* decisions may be there that were not handed out */
 static int64 written_size = -1; /* what the anchor holds */
@@ -197,15 +197,15 @@ tree_has(int64 size, const uint8 *root)
 static const char *
 compare(const Outside *outside, Anchor *anchor)
 {
-	AnchorState state = ANCHOR_ABSENT;
+	AnchorState state;
 	const char *where = directory();
 	int64		size;
 
 	size = tile_leaves(GetActiveSnapshot());
 	memset(anchor, 0, sizeof(Anchor));
-	merkle_sha256("", 0, NULL, 0, NULL, 0, anchor->digest);
-	if (where)
-		state = anchor_read(anchor_path(outside->origin), outside->origin, anchor);
+	if (where == NULL)
+		return NULL;			/* somebody has set it so, which is an entry; niji.check_trail() says what it means */
+	state = anchor_read(anchor_path(outside->origin), outside->origin, anchor);
 	if (state == ANCHOR_UNREADABLE)
 	{
 		anchor->decisions = -1;
@@ -216,8 +216,7 @@ compare(const Outside *outside, Anchor *anchor)
 		anchor->decisions = -1;
 		if (!outside->anchored)
 			return NULL;
-		return where ? psprintf("There is no anchor \"%s\", though there was one.", anchor_path(outside->origin))
-			: "There was an anchor, and now neither niji.anchor_directory nor niji.key_source names a directory.";
+		return psprintf("There is no anchor \"%s\", though there was one.", anchor_path(outside->origin));
 	}
 	if (anchor->size > size)
 		return psprintf("The trail has " INT64_FORMAT " entries, and the anchor's seal is of " INT64_FORMAT ".",
