@@ -23,25 +23,12 @@
 #include "storage/fd.h"
 #include "trail/merkle.h"
 
-#define FIRST_LINE "niji anchor 1\ndecisions "
-
-static AnchorState
-unreadable(Anchor *anchor, const char *why)
-{
-	strlcpy(anchor->problem, why, sizeof(anchor->problem));
-	return ANCHOR_UNREADABLE;
-}
-
 AnchorState
 anchor_read(const char *path, const char *origin, Anchor *anchor)
 {
 	char		text[ANCHOR_MAX_TEXT + 1];
 	FILE	   *file;
 	size_t		length;
-	char	   *at;
-	char	   *end;
-	Checkpoint	checkpoint;
-	const char *error;
 
 	memset(anchor, 0, sizeof(Anchor));
 	merkle_sha256("", 0, NULL, 0, NULL, 0, anchor->digest);
@@ -62,32 +49,14 @@ anchor_read(const char *path, const char *origin, Anchor *anchor)
 	}
 	FreeFile(file);
 	if (length > ANCHOR_MAX_TEXT)
-		return unreadable(anchor, "is too long");
+	{
+		strlcpy(anchor->problem, "is too long", sizeof(anchor->problem));
+		return ANCHOR_UNREADABLE;
+	}
 	text[length] = '\0';
 	merkle_sha256(text, length, NULL, 0, NULL, 0, anchor->digest);
 
-	if (strlen(text) != length || strncmp(text, FIRST_LINE, strlen(FIRST_LINE)) != 0)
-		return unreadable(anchor, "is not an anchor of this version of niji");
-	at = text + strlen(FIRST_LINE);
-	if (*at < '0' || *at > '9')
-		return unreadable(anchor, "has no number of decisions");
-	errno = 0;
-	anchor->decisions = strtoll(at, &end, 10);
-	if (errno != 0 || strncmp(end, "\n\n", 2) != 0)
-		return unreadable(anchor, "has no number of decisions");
-	at = end + 2;
-	if (*at == '\0')
-		return ANCHOR_GOOD;
-	if (!checkpoint_parse(at, strlen(at), &checkpoint, &error))
-		return unreadable(anchor, "does not end in a seal");
-	if (checkpoint.origin_length != strlen(origin) ||
-		memcmp(checkpoint.origin, origin, checkpoint.origin_length) != 0)
-		return unreadable(anchor, "is that of another trail");
-	if (checkpoint.size > (uint64) PG_INT64_MAX)
-		return unreadable(anchor, "does not end in a seal");
-	anchor->size = (int64) checkpoint.size;
-	memcpy(anchor->root, checkpoint.root, sizeof(anchor->root));
-	return ANCHOR_GOOD;
+	return anchor_parse(text, length, origin, anchor);
 }
 
 void
@@ -95,7 +64,7 @@ anchor_write(const char *path, int64 decisions, const char *seal)
 {
 	char		text[ANCHOR_MAX_TEXT + 1];
 	char	   *temporary = psprintf("%s.tmp", path);
-	int			length = snprintf(text, sizeof(text), FIRST_LINE INT64_FORMAT "\n\n%s", decisions, seal);
+	int			length = snprintf(text, sizeof(text), ANCHOR_FIRST_LINE INT64_FORMAT "\n\n%s", decisions, seal);
 	int			fd;
 
 	if (length >= (int) sizeof(text))

@@ -8,6 +8,7 @@
 #include "trail/checkpoint.h"
 
 #define ANCHOR_MAX_TEXT 2048
+#define ANCHOR_FIRST_LINE "niji anchor 1\ndecisions "
 
 typedef enum
 {
@@ -24,6 +25,9 @@ typedef struct Anchor
 	uint8		digest[32];		/* SHA-256 of the file */
 	char		problem[160];
 } Anchor;
+
+/* its text, which a NUL follows: all of *anchor but the digest */
+extern AnchorState anchor_parse(const char *text, size_t length, const char *origin, Anchor *anchor);
 
 /* the anchor of the trail with this origin; digest is that of nothing when it is absent */
 extern AnchorState anchor_read(const char *path, const char *origin, Anchor *anchor);
