@@ -35,6 +35,7 @@
 #include "permit/cache.h"
 #include "permit/gate.h"
 #include "permit/permit.h"
+#include "permit/watch.h"
 #include "permit/workspace_utility.h"
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
@@ -286,10 +287,21 @@ refuse_copy(void)
 				 errhint("Use another connection, which reads nothing.")));
 }
 
+/* if the statement fails, so does the transaction, and nothing is noted */
+static void
+watch_range(RangeVar *relation)
+{
+	Oid			relid = RangeVarGetRelid(relation, NoLock, true);
+
+	if (OidIsValid(relid))
+		watch_relation(relid);
+}
+
 static void
 watched(UTILITY_PARAMS)
 {
 	Node	   *stmt = pstmt->utilityStmt;
+	ListCell   *lc;
 
 	switch (nodeTag(stmt))
 	{
@@ -323,6 +335,14 @@ watched(UTILITY_PARAMS)
 			next(UTILITY_ARGS);
 			statement_require_quiet();
 			return;
+		case T_AlterTableStmt:
+			watch_range(((AlterTableStmt *) stmt)->relation);
+			break;
+		case T_GrantStmt:
+			if (((GrantStmt *) stmt)->targtype == ACL_TARGET_OBJECT && ((GrantStmt *) stmt)->objtype == OBJECT_TABLE)
+				foreach(lc, ((GrantStmt *) stmt)->objects)
+					watch_range(lfirst(lc));
+			break;
 		case T_GrantRoleStmt:
 			check_grant_role((GrantRoleStmt *) stmt);
 			break;
@@ -343,6 +363,8 @@ utility(UTILITY_PARAMS)
 
 	/* CLOSE and COMMIT end statements */
 	statement_require_quiet();
+	watch_statement();
+	watch_utility(pstmt);
 	if (!workspace_utility_begin(&use, pstmt, context))
 	{
 		watched(UTILITY_ARGS);
@@ -369,4 +391,5 @@ utility_init(void)
 	prev_explain = ExplainOneQuery_hook;
 	ExplainOneQuery_hook = explain_query;
 	workspace_utility_init();
+	watch_init();
 }

@@ -103,6 +103,10 @@ my $new = NijiTest::node('new',
 $new->run_log([ 'psql', '-X', '-q', '-f', $roles, 'postgres' ]);
 # the grants and owners that belong to the old database's permit roles cannot be restored: pg_restore says so and goes on
 $new->run_log([ 'pg_restore', '-d', 'niji', $dump ]);
+NijiTest::wait_for($new, 'select restored from niji.restore_status') or die 'the restored dump is not noticed';
+like($new->safe_psql('niji', "select niji.accept_restore('moved to a new server', loss => true)"), qr/second officer/, 'a restored dump has to be accepted');
+like($new->safe_psql('niji', "create role second superuser; set session authorization second; select niji.accept_restore('moved to a new server', loss => true)"), qr/Accepted/, 'by two');
+NijiTest::wait_for_writer($new) or die 'the spool does not open';
 
 is($new->safe_psql('niji', 'select count(*) from warehouse.lab'), '40', 'the rows are there');
 is($new->safe_psql('niji', "select $person"), $number, 'the same identifier finds the same person');
