@@ -245,6 +245,34 @@ decode(Scan *s, Bytes *bytes, bool hash)
 	return true;
 }
 
+/* base64 without escapes, as it is always written, needs no copy before it is decoded */
+static bool
+base64(Scan *s, Bytes *bytes, bool hash)
+{
+	const char *end;
+	int64		length = 0;
+
+	blanks(s);
+	if (s->at < s->end && *s->at == '"' &&
+		(end = memchr(s->at + 1, '"', s->end - s->at - 1)) != NULL && memchr(s->at + 1, '\\', end - s->at - 1) == NULL)
+	{
+		const char *text = s->at + 1;
+
+		if (end > text)
+			length = base64_decode(text, end - text, s->space, end - text);
+		if (length < 0)
+			return fail(s, "bytes are not base64");
+		if (hash && length != MERKLE_HASH_SIZE)
+			return fail(s, "a hash has not 32 bytes");
+		bytes->data = s->space;
+		bytes->length = (size_t) length;
+		s->space += length;
+		s->at = end + 1;
+		return true;
+	}
+	return string(s, bytes) && decode(s, bytes, hash);
+}
+
 static bool
 hashes(Scan *s, Line *line)
 {
@@ -261,7 +289,7 @@ hashes(Scan *s, Line *line)
 
 		if (line->count == MERKLE_MAX_RANGE)
 			return fail(s, "a proof has too many hashes");
-		if (!string(s, &hash) || !decode(s, &hash, true))
+		if (!base64(s, &hash, true))
 			return false;
 		memcpy(line->hashes[line->count++], hash.data, MERKLE_HASH_SIZE);
 		s->space = space;
@@ -315,8 +343,7 @@ value(Scan *s, const Field *field, Line *line, bool *typed)
 		default:
 			if (null(s))
 				return true;
-			return string(s, bytes) &&
-				(field->kind == FIELD_TEXT || decode(s, bytes, field->kind == FIELD_HASH));
+			return field->kind == FIELD_TEXT ? string(s, bytes) : base64(s, bytes, field->kind == FIELD_HASH);
 	}
 }
 
