@@ -7,7 +7,9 @@ seconds() { local start; start=$(date +%s.%N); "$@" >/dev/null; awk "BEGIN {prin
 rate() { awk "BEGIN {printf \"  %-52s %12.0f a second\n\", \"$1\", $2 / $3}"; }
 
 sql postgres -c "select count(niji.record_act('bench', 'entry ' || i)) from generate_series(1, $entries) i" >/dev/null
-rate 'moved into the trail and sealed' "$entries" "$(seconds sql postgres -c 'select niji.seal_trail()')"
+# seal_trail() waits for niji.audit_timeout at most
+sealed() { until sql postgres -c 'select niji.seal_trail()' 2>/dev/null; do :; done; }
+rate 'moved into the trail and sealed' "$entries" "$(seconds sealed)"
 rate 'verify_trail()' "$entries" "$(seconds sql postgres -c 'select * from niji.verify_trail()')"
 sql postgres -c 'select niji.export_trail(null, null)' >"$NIJI_SCRATCH/trail.export"
 rate 'niji-verify' "$entries" "$(seconds "$program" "$NIJI_SCRATCH/trail.export")"
