@@ -110,7 +110,7 @@ settings_init(void)
 	/* Seals protect the record only when copies are kept where the DBA cannot reach them. */
 	DefineCustomStringVariable("niji.seal_command",
 							   "Command that takes a new seal on its standard input and hands it outside.",
-							   "Called by the writer after each seal; a failure is logged and the seal stays.",
+							   "%s in it is the seal's size, %% a percent sign. Called by the writer after each seal, and again while its exit status is not 0.",
 							   &niji_seal_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 

@@ -82,7 +82,7 @@ sub wait_for
 	return $node->poll_query_until('niji', $query, $expected // 't');
 }
 
-# after a dump was restored: says that nobody is missed; t/056_restore.pl tries how it is done properly
+# after a dump was restored: says that nobody is missed; t/057_restore.pl tries how it is done properly
 sub forget_anchor
 {
 	my ($node) = @_;
