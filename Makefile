@@ -41,7 +41,7 @@ control/niji--$(NIJI_VERSION).sql: $(sort $(wildcard control/install/*.sql))
 all: $(VERIFY)
 
 $(VERIFY): $(VERIFY_SOURCES) $(wildcard tools/niji-verify/*.h src/trail/*.h)
-	$(CC) $(CFLAGS) -DNIJI_PLAIN -DNIJI_VERSION='"$(NIJI_VERSION)"' -I$(srcdir)/src $(VERIFY_SOURCES) -o $@ $(LDFLAGS) -lcrypto
+	$(CC) $(CFLAGS) -DNIJI_PLAIN -DNIJI_VERSION='"$(NIJI_VERSION)"' -I$(srcdir)/src $(VERIFY_SOURCES) -o $@ $(LDFLAGS) -lcrypto -lm
 
 install: install-verify
 install-verify: $(VERIFY)

@@ -37,11 +37,11 @@
 #include "port/pg_bswap.h"
 #include "restore/decisions.h"
 #include "storage/fd.h"
+#include "trail/base64.h"
 #include "trail/merkle.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/tuplestore.h"
-#include <openssl/evp.h>
 
 PG_FUNCTION_INFO_V1(decisions_in);
 PG_FUNCTION_INFO_V1(decisions_person);
@@ -80,13 +80,13 @@ put_line(StringInfo out, const char *origin, int generation, const uint8 salt[32
 	uint8	   *bound = bound_bytes(origin, number, &bound_length);
 	Size		length = strlen(json);
 	uint8	   *sealed = palloc(length + SEALED_OVERHEAD);
-	char	   *text = palloc((length + SEALED_OVERHEAD + 2) / 3 * 4 + 1);
-	int			written;
+	char	   *text = palloc(BASE64_LENGTH(length + SEALED_OVERHEAD) + 1);
+	size_t		written;
 
 	sealed_make(generation, SEALED_USE, salt, bound, bound_length, (const uint8 *) json, length, sealed);
-	written = EVP_EncodeBlock((unsigned char *) text, sealed, (int) (length + SEALED_OVERHEAD));
+	written = base64_encode(sealed, length + SEALED_OVERHEAD, text);
 	appendStringInfo(out, INT64_FORMAT " ", number);
-	appendBinaryStringInfo(out, text, written);
+	appendBinaryStringInfo(out, text, (int) written);
 	appendStringInfoChar(out, '\n');
 	pfree(bound);
 	pfree(sealed);
@@ -199,28 +199,13 @@ decisions_hand_out(const char *path, const char *origin, int64 number)
 
 /* ---- reading ---- */
 
-/* the bytes that base64 stands for, -1 when it does not */
-static int
-decode(const char *text, uint8 *bytes)
-{
-	Size		n = strlen(text);
-	int			length;
-
-	if (n == 0 || n % 4 != 0)
-		return -1;
-	length = EVP_DecodeBlock(bytes, (const unsigned char *) text, (int) n);
-	for (Size i = n; length > 0 && i > n - 2 && text[i - 1] == '='; i--)
-		length--;
-	return length;
-}
-
 /* the decision of a line, or NULL when it is none (number: 0), is not after what was asked for or cannot be opened */
 static char *
 open_line(char *line, const char *origin, const uint8 salt[32], int64 after, int64 *number)
 {
 	char	   *end;
 	uint8	   *sealed;
-	int			length;
+	int64		length;
 	uint8	   *bound;
 	Size		bound_length;
 	char	   *json = NULL;
@@ -236,7 +221,7 @@ open_line(char *line, const char *origin, const uint8 salt[32], int64 after, int
 		return NULL;
 	end++;
 	sealed = palloc(strlen(end) / 4 * 3 + 1);
-	length = decode(end, sealed);
+	length = base64_decode(end, strlen(end), sealed, strlen(end) / 4 * 3);
 	if (length > SEALED_OVERHEAD)
 	{
 		bound = bound_bytes(origin, *number, &bound_length);
