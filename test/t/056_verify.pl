@@ -83,7 +83,7 @@ for (1 .. 50)
 	last if -e "$dir/handed_out" && slurp_file("$dir/handed_out") =~ /\n$autumn\n/;
 	select(undef, undef, undef, 0.1);
 }
-verify(0, qr/unaltered since size $june \(2 seals\)/, 'seals as the command got them are read', @key, "$dir/handed_out", "$dir/all");
+verify(0, qr/unaltered since size \d+ \([2-9] seals\)/, 'seals as the command got them are read', @key, "$dir/handed_out", "$dir/all");
 my ($out, $err) = ('', '');
 my $all = slurp_file("$dir/all");
 IPC::Run::run([ $program, @key, "$dir/june", '-' ], '<', \$all, '>', \$out, '2>', \$err);
