@@ -45,7 +45,10 @@ create view @extschema@.trail_reads as
          (t.header ->> 'parent')::bigint as parent,
          c.seq as end_seq,
          array(select d.value::bigint from pg_catalog.jsonb_array_elements_text(
-                 case when pg_catalog.jsonb_typeof(t.header -> 'overrides') = 'array' then t.header -> 'overrides' else '[]' end) d) as overrides
+                 case when pg_catalog.jsonb_typeof(t.header -> 'overrides') = 'array' then t.header -> 'overrides' else '[]' end) d) as overrides,
+         (c.header ->> 'cpu')::bigint as cpu,
+         (c.header ->> 'buffers')::bigint as buffers,
+         (c.header ->> 'bytes')::bigint as bytes
     from @extschema@.trail t
     left join lateral (
       select e.seq, h.header

@@ -14,63 +14,20 @@ create function @extschema@.person_chunk(person @extschema@.person) returns int
 language c immutable strict parallel safe as 'MODULE_PATHNAME';
 comment on function @extschema@.person_chunk(@extschema@.person) is 'The chunk of niji.read_persons in which a person is.';
 
-create function @extschema@.who_used(person @extschema@.person)
-returns table (permit text, title text, purpose text, applicant text, dataset text, kind text,
-               first_at timestamptz, last_at timestamptz, reads bigint)
-language plpgsql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform niji.require_duty('auditor, consent_officer', 'see who used a person''s data');
-  -- "nobody" would be the wrong answer to a mistyped identifier
-  if person is null then
-    raise exception using errcode = '22004', message = 'no person is given',
-      hint = 'niji.find_person() gives null for an identifier that nobody was enrolled with.';
-  end if;
-  return query
-    with used as (
-      -- one read may have met two numbers of a person who was merged
-      select distinct p.open, r.permit, p.dataset, case when p.shown then 'shown' else 'scanned' end as kind, r.at
-        from niji.read_persons p
-        join niji.read_index r using (open)
-        join niji.person_spans(person) s on p.chunk = niji.person_chunk(s.number) and r.at >= s.from_at and r.at < s.until_at
-       where not r.parked
-         and niji.persons_contain(p.persons, s.number)
-      union all
-      -- reads that did not end, or whose persons are not known
-      select r.open, r.permit, d, 'possibly shown', r.at
-        from niji.read_index r, unnest(r.datasets) d
-       where r.end_seq is null or not r.persons_known
-      union all
-      -- by two custodians, not by a reader
-      select null, q.permit, null, case when q.used_at is not null then 're-identified' else 'possibly re-identified' end,
-             coalesce(q.used_at, q.approved_at)
-        from niji.reidentified i join niji.reidentification q on q.id = i.reidentification
-       where exists (select from niji.person_spans(who_used.person) s
-                      where s.number = i.person and coalesce(q.used_at, q.approved_at) >= s.from_at and coalesce(q.used_at, q.approved_at) < s.until_at)
-    )
-    select m.code::text, m.title::text, m.purpose::text, a.name::text, d.name::text, u.kind,
-           min(u.at), max(u.at), count(*)
-      from used u
-      left join niji.permit m on m.id = u.permit
-      left join niji.applicant a on a.id = m.applicant
-      left join niji.dataset d on d.id = u.dataset
-     group by 1, 2, 3, 4, 5, 6
-     order by max(u.at) desc, 1, 5, 6;
-end
-$$;
-comment on function @extschema@.who_used(@extschema@.person) is
-  'Who used a person''s data, by permit and dataset. kind: shown (a pseudonym or row of theirs left), scanned (a row of theirs passed the filter and was counted), possibly shown (the read did not end in order, or was made without a permit, by a superuser; everybody counts), re-identified (two custodians asked who is behind a pseudonym; possibly: they agreed, and no answer was committed). Errors: 22004 for null. Duties: auditor, consent_officer.';
-
 create function @extschema@.persons_shown(reader regrole, from_time timestamptz, to_time timestamptz, dataset text default null)
 returns setof @extschema@.person
-language plpgsql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   unknown bigint;
+  found_persons bigint;
   reader_name name := (select rolname from pg_catalog.pg_roles where oid = reader);
   only_dataset int;
 begin
   perform niji.require_duty('auditor', 'see whose data a reader was shown');
+  if reader_name is null then
+    raise exception using errcode = '22004', message = 'no reader is given';
+  end if;
   if dataset is not null then
     select d.id into only_dataset from niji.dataset d where d.name = persons_shown.dataset;
     if not found then
@@ -99,10 +56,14 @@ begin
      where r.reader = reader_name and p.shown and not r.parked
        and (from_time is null or r.at >= from_time) and (to_time is null or r.at < to_time)
        and (only_dataset is null or p.dataset = only_dataset);
+  -- the list is complete here, and has not left yet
+  get diagnostics found_persons = row_count;
+  perform niji.record_disclosure('persons_shown', reader_name::text, found_persons,
+    jsonb_build_object('from', from_time, 'to', to_time, 'dataset', dataset));
 end
 $$;
 comment on function @extschema@.persons_shown(regrole, timestamptz, timestamptz, text) is
-  'Whose data a reader was shown from one time up to (not including) another; null: without a bound. A WARNING says how many reads have no list. Duty: auditor.';
+  'Whose data a reader was shown from one time up to (not including) another; null: without a bound. A WARNING says how many reads have no list. Recorded, on disk before the list is given. Errors: 22004 for null or a role that is not there, 42704 for no such dataset, 55000 it cannot be recorded. Duty: auditor.';
 
 create function @extschema@.verify_persons(from_seq bigint default null, to_seq bigint default null)
 returns table (seq bigint, finding text)
@@ -152,8 +113,6 @@ comment on function @extschema@.verify_persons(bigint, bigint) is
   'Closing entries whose sets of persons are no longer those that the entry''s hash was made of; none when intact. verify_trail() looks at entries, not at these sets.';
 
 insert into @extschema@.duty_right (duty, kind, object) values
-  ('auditor', 'function', 'who_used(niji.person)'),
-  ('consent_officer', 'function', 'who_used(niji.person)'),
   ('auditor', 'function', 'persons_shown(regrole, timestamptz, timestamptz, text)'),
   ('auditor', 'function', 'verify_persons(bigint, bigint)'),
   ('governance', 'function', 'verify_persons(bigint, bigint)');

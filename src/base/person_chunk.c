@@ -4,6 +4,10 @@
  *
  * Bitmaps that are read back may have been altered: they are decoded with
  * bounds, element by element, and never handed to set operations of the library.
+ *
+ * Whether one person is in it is read from the format itself (github.com/RoaringBitmap/RoaringFormatSpec),
+ * since a look-up goes through very many of them: one container, which is an
+ * array of up to 4 096 numbers, 8 kB of bits, or runs.
  */
 #include "postgres.h"
 
@@ -80,4 +84,78 @@ person_chunk_decode(const bytea *kept, uint64 words[PERSON_CHUNK_WORDS])
 		roaring_bitmap_free(bitmap);
 	}
 	return sound;
+}
+
+#define COOKIE 12346			/* and the number of containers in 4 bytes */
+#define COOKIE_RUNS 12347		/* and the number of containers less one in the upper half */
+#define ARRAY_MAX 4096
+
+static inline uint32
+get16(const uint8 *at)
+{
+	return at[0] | (at[1] << 8);
+}
+
+static inline uint32
+get32(const uint8 *at)
+{
+	return get16(at) | (get16(at + 2) << 16);
+}
+
+int
+person_chunk_has(const char *data, Size size, uint32 low)
+{
+	const uint8 *at = (const uint8 *) data;
+	uint32		first = 0;
+	uint32		past;
+
+	if (size >= 16 && get32(at) == COOKIE && get32(at + 4) == 1 && get16(at + 8) == 0)
+	{
+		uint32		count = get16(at + 10) + 1;
+
+		at += 16;
+		size -= 16;
+		if (count > ARRAY_MAX)
+			return size == PERSON_CHUNK_BYTES ? (at[low >> 3] >> (low & 7)) & 1 : -1;
+		if (size != count * 2)
+			return -1;
+		for (past = count; first < past;)
+		{
+			uint32		middle = (first + past) / 2;
+			uint32		value = get16(at + middle * 2);
+
+			if (value == low)
+				return 1;
+			if (value < low)
+				first = middle + 1;
+			else
+				past = middle;
+		}
+		return 0;
+	}
+	if (size >= 11 && get32(at) == COOKIE_RUNS && at[4] == 1 && get16(at + 5) == 0)
+	{
+		uint32		runs = get16(at + 9);
+
+		at += 11;
+		if (size - 11 != runs * 4)
+			return -1;
+		for (past = runs; first < past;)
+		{
+			uint32		middle = (first + past) / 2;
+			uint32		start = get16(at + middle * 4);
+
+			if (low < start)
+				past = middle;
+			else if (low - start <= get16(at + middle * 4 + 2))
+				return 1;
+			else
+				first = middle + 1;
+		}
+		return 0;
+	}
+	/* none at all */
+	if (size == 8 && get32(at) == COOKIE && get32(at + 4) == 0)
+		return 0;
+	return -1;
 }

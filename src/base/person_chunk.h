@@ -19,4 +19,7 @@ extern bytea *person_chunk_encode(const uint64 words[PERSON_CHUNK_WORDS]);
 /* the bits of a bitmap that was kept; false if it is no such bitmap, and then words is not to be used */
 extern bool person_chunk_decode(const bytea *kept, uint64 words[PERSON_CHUNK_WORDS]);
 
+/* whether such a bitmap's bytes have a person (of its low 16 bits): 1 or 0, -1 if it is no such bitmap */
+extern int	person_chunk_has(const char *data, Size size, uint32 low);
+
 #endif							/* NIJI_PERSON_CHUNK_H */

@@ -16,11 +16,14 @@
  */
 #include "postgres.h"
 
+#include <sys/resource.h>
+
 #include "access/parallel.h"
 #include "base/compat.h"
 #include "base/shmem.h"
 #include "base/statement.h"
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
@@ -31,7 +34,15 @@ typedef struct Slot
 	uint64		entry;
 	int			permit;
 	int			domain;
+	pg_atomic_uint64 worker_cpu;	/* µs that workers of this leader used; only grows */
 } Slot;
+
+/* what running costs */
+typedef struct RunCost
+{
+	uint64		cpu;
+	uint64		buffers;
+} RunCost;
 
 NijiGate	niji_gate;
 NijiRecorder niji_recorder;
@@ -42,6 +53,7 @@ NijiStatement *statement_running = NULL;
 static NijiStatement *statements = NULL;	/* live ones, newest first */
 static NijiStatement *starting = NULL;	/* admitted, and in ExecutorStart, where partitions are pruned */
 static uint64 serials = 0;
+static RunCost nested;				/* of the protected statements inside the running one */
 
 static ExecutorStart_hook_type prev_start = NULL;
 static ExecutorRun_hook_type prev_run = NULL;
@@ -57,8 +69,11 @@ static void
 slots_start(void *address, bool found)
 {
 	slots = address;
-	if (!found)
-		memset(slots, 0, slots_size());
+	if (found)
+		return;
+	memset(slots, 0, slots_size());
+	for (int i = 0; i < MaxBackends; i++)
+		pg_atomic_init_u64(&slots[i].worker_cpu, 0);
 }
 
 static NijiShmemPart slots_part = {"niji statements", slots_size, slots_start};
@@ -69,6 +84,43 @@ slot_of(PGPROC *proc)
 	int			number = niji_proc_number(proc);
 
 	return slots && number >= 0 && number < MaxBackends ? &slots[number] : NULL;
+}
+
+/* so far; a leader's includes that of its workers that have ended */
+static RunCost
+cost_now(void)
+{
+	RunCost		cost = {0};
+	struct rusage usage;
+	Slot	   *slot = IsParallelWorker() ? NULL : slot_of(MyProc);
+
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		cost.cpu = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * UINT64CONST(1000000) +
+			usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+	if (slot)
+		cost.cpu += pg_atomic_read_u64(&slot->worker_cpu);
+	cost.buffers = pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read +
+		pgBufferUsage.local_blks_hit + pgBufferUsage.local_blks_read +
+		pgBufferUsage.temp_blks_read + pgBufferUsage.temp_blks_written;
+	return cost;
+}
+
+uint64
+statement_cpu(void)
+{
+	return cost_now().cpu;
+}
+
+/* what it cost since, less what statements inside it did, which have entries of their own */
+static void
+cost_add(NijiStatement *st, RunCost since, RunCost outside)
+{
+	RunCost		now = cost_now();
+
+	st->cpu += now.cpu - since.cpu - Min(nested.cpu, now.cpu - since.cpu);
+	st->buffers += now.buffers - since.buffers - Min(nested.buffers, now.buffers - since.buffers);
+	nested.cpu = outside.cpu + (now.cpu - since.cpu);
+	nested.buffers = outside.buffers + (now.buffers - since.buffers);
 }
 
 /* the leader's slot says which statement is running, for workers that it may launch */
@@ -245,6 +297,8 @@ executor_run(NIJI_RUN_PARAMS)
 	NijiStatement *st = find(queryDesc);
 	NijiStatement *outer = statement_running;
 	DestReceiver *dest = queryDesc->dest;
+	RunCost		outside;
+	RunCost		since;
 
 	if (st == NULL)
 	{
@@ -266,6 +320,9 @@ executor_run(NIJI_RUN_PARAMS)
 		if (dest && niji_recorder.watch)
 			queryDesc->dest = niji_recorder.watch(st, dest);
 	}
+	outside = nested;
+	since = cost_now();
+	memset(&nested, 0, sizeof(nested));
 	PG_TRY();
 	{
 		statement_running = st;
@@ -281,6 +338,7 @@ executor_run(NIJI_RUN_PARAMS)
 		statement_running = outer;
 		publish(outer);
 		queryDesc->dest = dest;
+		cost_add(st, since, outside);
 	}
 	PG_END_TRY();
 	statement_require_quiet();
@@ -296,7 +354,16 @@ executor_end(QueryDesc *queryDesc)
 	{
 		/* workers have to have ended, and handed over what they scanned, before the entry is closed */
 		if (queryDesc->planstate)
+		{
+			RunCost		outside = nested;
+			RunCost		since = cost_now();
+
+			memset(&nested, 0, sizeof(nested));
 			(void) ExecShutdownNode(queryDesc->planstate);
+			cost_add(st, since, outside);
+		}
+		if (st->worker && MyProc->lockGroupLeader)
+			pg_atomic_fetch_add_u64(&slot_of(MyProc->lockGroupLeader)->worker_cpu, st->cpu);
 		st->closed = true;
 		if (st->worker)
 		{

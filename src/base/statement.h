@@ -61,6 +61,8 @@ typedef struct NijiStatement
 
 	/* filled here */
 	bool		worker;			/* this process is a parallel worker of the statement */
+	uint64		cpu;			/* µs of running it, workers included, nested protected statements not */
+	uint64		buffers;		/* the same of blocks touched */
 	bool		explain_only;
 	uint64		rows;			/* returned so far */
 } NijiStatement;
@@ -121,6 +123,9 @@ typedef struct NijiRecorder
 
 extern NijiGate niji_gate;
 extern NijiRecorder niji_recorder;
+
+/* µs of CPU that this session used so far, with its workers that have ended */
+extern uint64 statement_cpu(void);
 
 extern void statement_init(void);
 

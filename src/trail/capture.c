@@ -19,11 +19,13 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "miscadmin.h"
 #include "trail/capture.h"
+#include "trail/limit.h"
 #include "trail/record.h"
 #include "trail/record_read.h"
 #include "utils/timestamp.h"
@@ -37,6 +39,9 @@ typedef struct Recorder
 	bool		grouped;
 	bool		decided;
 	uint64		sent;			/* rows, also of a statement that is aborted */
+	uint64		bytes;			/* of their values */
+	bool		leaves;			/* the receiver's rows are not for another statement */
+	Limits		left;			/* what the permit may still use this month */
 	Bitmapset  *columns;		/* that carry pseudonyms, if shown is SHOWN_THESE */
 	char	   *closing;		/* the closing entry's record; its RecordEntry is filled at the end */
 	uint32		closing_length;
@@ -66,12 +71,14 @@ capture_open(NijiStatement *st)
 
 	spool_require();
 	persons_prepare();
+	limit_require(st, &recorder->left);
 	recorder->started = GetCurrentTimestamp();
 	recorder->parallel = st->query && st->query->plannedstmt->parallelModeNeeded;
 	entry_origin_fill(&origin);
 
 	/* the closing first, so that there is no opening which could not be closed */
 	entry.kind = RECORD_READ_END;
+	entry.permit = st->permit;
 	cbor_init(&header);
 	cbor_map_begin(&header);
 	entry_put_common(&header, "read_end", 0, &origin);
@@ -111,6 +118,30 @@ capture_open(NijiStatement *st)
 
 /* ---- the rows on their way ---- */
 
+/* bytes of a row's values, as they are when they are not compressed: about what a client gets */
+static uint64
+bytes_of(TupleTableSlot *slot)
+{
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	uint64		bytes = 0;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		int			length = TupleDescAttr(desc, i)->attlen;
+
+		if (slot->tts_isnull[i])
+			continue;
+		if (length > 0)
+			bytes += length;
+		else if (length == -1)
+			bytes += toast_raw_datum_size(slot->tts_values[i]) - VARHDRSZ;
+		else
+			bytes += strlen(DatumGetCString(slot->tts_values[i]));
+	}
+	return bytes;
+}
+
 static bool
 watch_receive(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -140,6 +171,10 @@ watch_receive(TupleTableSlot *slot, DestReceiver *self)
 			recorder->all_scanned = true;
 	}
 	recorder->sent++;
+	if (recorder->leaves)
+		recorder->bytes += bytes_of(slot);
+	if (unlikely(recorder->left.any))
+		limit_check(st, &recorder->left, recorder->sent, recorder->bytes);
 	return watch->inner->receiveSlot(slot, watch->inner);
 }
 
@@ -193,6 +228,8 @@ capture_watch(NijiStatement *st, DestReceiver *dest)
 	watch->pub.mydest = dest->mydest;
 	watch->inner = dest;
 	watch->st = st;
+	((Recorder *) st->recorder)->leaves = dest->mydest == DestRemote || dest->mydest == DestRemoteExecute ||
+		dest->mydest == DestRemoteSimple || dest->mydest == DestCopyOut || dest->mydest == DestTuplestore;
 	return (DestReceiver *) watch;
 }
 
@@ -252,6 +289,9 @@ capture_close(NijiStatement *st, NijiOutcome outcome)
 	closing->rows = Max(st->rows, recorder->sent);
 	closing->micros = now > recorder->started ? now - recorder->started : 0;
 	closing->at = entry_time(now);
+	closing->cpu = st->cpu;
+	closing->buffers = st->buffers;
+	closing->bytes = recorder->bytes;
 	piece.data = recorder->closing;
 	piece.length = recorder->closing_length;
 	(void) spool_append(&piece, 1, mode, NULL);

@@ -447,12 +447,20 @@ persons_park(void)
 Datum
 persons_contain(PG_FUNCTION_ARGS)
 {
+	bytea	   *kept = PG_GETARG_BYTEA_PP(0);
+	int			has = person_chunk_has(VARDATA_ANY(kept), VARSIZE_ANY_EXHDR(kept),
+									   (uint32) PG_GETARG_INT32(1) & (PERSON_CHUNK_PERSONS - 1));
 	uint64		words[PERSON_CHUNK_WORDS];
-	uint32		person = (uint32) PG_GETARG_INT32(1);
-	uint32		low = person & (PERSON_CHUNK_PERSONS - 1);
 
-	from_roaring(PG_GETARG_BYTEA_PP(0), words);
-	PG_RETURN_BOOL((words[low >> 6] >> (low & 63)) & 1);
+	/* raises for what is none; another form of a sound one is not written here */
+	if (has < 0)
+	{
+		uint32		low = (uint32) PG_GETARG_INT32(1) & (PERSON_CHUNK_PERSONS - 1);
+
+		from_roaring(kept, words);
+		has = (words[low >> 6] >> (low & 63)) & 1;
+	}
+	PG_RETURN_BOOL(has != 0);
 }
 
 /* niji.persons_list(persons bytea, chunk int) */

@@ -28,7 +28,7 @@ typedef struct RecordEntry
 	uint8		shown;			/* ShownKind, of RECORD_READ_END */
 	uint8		outcome;		/* NijiOutcome */
 	uint8		persons_known;	/* of RECORD_READ_END: whether the sets are all there */
-	int32		permit;			/* of RECORD_READ */
+	int32		permit;			/* of both */
 	uint64		open;			/* of RECORD_READ_END: the opening entry's number */
 	uint64		rows;
 	uint64		micros;
@@ -37,6 +37,9 @@ typedef struct RecordEntry
 	uint32		header_length;
 	uint32		private_length; /* RECORD_NO_PRIVATE: there is none */
 	uint32		reserved;
+	uint64		cpu;			/* of RECORD_READ_END: µs */
+	uint64		buffers;
+	uint64		bytes;
 } RecordEntry;
 
 /* SPOOL_PERSONS: then chunks */

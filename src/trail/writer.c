@@ -41,6 +41,7 @@
 #include "tcop/tcopprot.h"
 #include "trail/entry.h"
 #include "trail/pending.h"
+#include "trail/rollup.h"
 #include "trail/writer.h"
 #include "trail/writer_move.h"
 #include "utils/guc.h"
@@ -274,6 +275,7 @@ typedef struct Turn
 	int			pause;			/* ms until the next one, or until woken */
 	bool		opened;
 	bool		wrote;			/* entries, a seal, or what was asked for */
+	bool		absent;			/* the extension is not there */
 } Turn;
 
 static bool
@@ -332,7 +334,7 @@ take_turn(Turn *turn)
 	seal_now = turn->seals > shared->seals_done;
 	SpinLockRelease(&shared->mutex);
 	turn->pause = IDLE_MS;
-	turn->opened = false;
+	turn->opened = turn->absent = false;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -352,6 +354,7 @@ take_turn(Turn *turn)
 		if (asked)
 			answer(turn->moves, turn->seals, false, 0, missing);
 		turn->pause = ABSENT_MS;
+		turn->absent = true;
 		return;
 	}
 
@@ -370,6 +373,7 @@ take_turn(Turn *turn)
 			move_end();
 		empty = false;
 		unsealed = true;
+		rollup_due();
 	}
 	if (!more && lost_due)
 	{
@@ -516,6 +520,12 @@ niji_writer_main(Datum arg)
 			writer_after_turn(turn.wrote);
 		MemoryContextReset(context);
 		seal_deliver();
+
+		/* in portions, between which it looks whether anything waits */
+		if (turn.pause > 0 && failures == 0 && !turn.absent && !asked_for() && rollup_turn())
+			turn.pause = 0;
+		MemoryContextSwitchTo(context);
+		MemoryContextReset(context);
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, NULL);
 

@@ -21,6 +21,7 @@
 #include "trail/pending.h"
 #include "trail/persons.h"
 #include "trail/record_format.h"
+#include "trail/usage.h"
 #include "trail/writer_move.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -247,6 +248,10 @@ move_read_end(uint64 number, RecordEntry *entry, CborWriter *header)
 		cbor_put_uint(header, "number", number);
 		cbor_put_uint(header, "rows", entry->rows);
 		cbor_put_uint(header, "micros", entry->micros);
+		cbor_put_uint(header, "cpu", entry->cpu);
+		cbor_put_uint(header, "buffers", entry->buffers);
+		cbor_put_uint(header, "bytes", entry->bytes);
+		usage_add(entry, &amounts);
 	}
 	else
 	{
@@ -415,6 +420,7 @@ move_records(int limit)
 	bool		more = true;
 
 	persons_batch_begin(CurrentMemoryContext);
+	usage_begin(CurrentMemoryContext);
 	while (n < limit && bytes < BATCH_BYTES)
 	{
 		if (!spool_read(&record))
@@ -451,6 +457,7 @@ move_records(int limit)
 		bytes += record.length;
 		n++;
 	}
+	usage_store();
 	parked = persons_park();
 	foreach(cell, parked)
 	{
