@@ -248,6 +248,21 @@ refuse_own_role(const char *name)
 				 errhint("niji.add_reader() lets a role read under a permit.")));
 }
 
+/*
+ * Up to PostgreSQL 15 CREATEROLE alters every role that is no superuser: by
+ * LOGIN, by ALTER GROUP … ADD USER, or under another name by GRANT, somebody
+ * would act as the owner of all datasets.
+ */
+static void
+refuse_altering_own_role(const char *name)
+{
+	if (name && is_own_role(name) && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" cannot be altered", name),
+				 errdetail("It owns what niji protects, and nobody may act as it.")));
+}
+
 static void
 check_grant_role(GrantRoleStmt *stmt)
 {
@@ -345,6 +360,13 @@ watched(UTILITY_PARAMS)
 			break;
 		case T_GrantRoleStmt:
 			check_grant_role((GrantRoleStmt *) stmt);
+			break;
+		case T_AlterRoleStmt:
+			refuse_altering_own_role(((AlterRoleStmt *) stmt)->role->rolename);
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) stmt)->renameType == OBJECT_ROLE)
+				refuse_altering_own_role(((RenameStmt *) stmt)->subname);
 			break;
 		case T_CreateRoleStmt:
 			check_create_role((CreateRoleStmt *) stmt);
