@@ -103,7 +103,7 @@ begin
      where c.oid in ('pg_statistic'::regclass, 'pg_statistic_ext_data'::regclass, 'pg_authid'::regclass, 'pg_largeobject'::regclass, 'pg_user_mapping'::regclass)
        and x.grantee <> c.relowner;
   return query
-    select 'default_privileges'::text, concat_ws(' in ', format('role %s', pg_get_userbyid(a.defaclrole)), format('schema %s', nullif(a.defaclnamespace, 0)::regnamespace)),
+    select 'default_privileges'::text, concat_ws(' in ', format('role %s', pg_get_userbyid(a.defaclrole)), case when a.defaclnamespace <> 0 then format('schema %s', a.defaclnamespace::regnamespace) end),
            format('%s gets %s on its new tables', case when x.grantee = 0 then 'PUBLIC' else format('role "%s"', pg_get_userbyid(x.grantee)) end, string_agg(x.privilege_type, ', ' order by x.privilege_type)),
            format('alter default privileges for role %I%s revoke all on tables from %s', pg_get_userbyid(a.defaclrole),
                   coalesce(' in schema ' || nullif(a.defaclnamespace, 0)::regnamespace, ''), niji.grantee(x.grantee)), null::text

@@ -36,7 +36,7 @@ as $$
     select distinct o.oid from niji.reader y join pg_roles o on o.oid = y.role and o.rolname = y.role_name
   ), definer as materialized (
     select p.oid, p.proname, p.prosrc, p.prosqlbody is not null as parsed, p.proowner, p.prolang, p.proconfig,
-           exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x where x.grantee <> p.proowner) as lent
+           (select string_agg(distinct niji.grantee(x.grantee), ', ') from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x where x.grantee <> p.proowner) as lent
       from pg_proc p
      where p.prosecdef and p.pronamespace not in ('niji'::regnamespace, 'pg_catalog'::regnamespace, 'information_schema'::regnamespace)
        and niji.bypasses(p.proowner)
@@ -54,23 +54,23 @@ as $$
     from reads r
   union all
   select 'function_reads', format('function %s', p.oid::regprocedure), format('it reads dataset "%s" as "%s", who bypasses row level security', min(m.dataset), pg_get_userbyid(p.proowner)),
-         format('revoke execute on routine %s from public', p.oid::regprocedure), min(m.dataset)
+         format('revoke execute on routine %s from %s', p.oid::regprocedure, p.lent), min(m.dataset)
     from definer p join pg_depend x on x.classid = 'pg_proc'::regclass and x.objid = p.oid and x.refclassid = 'pg_class'::regclass
     join member m on m.oid = x.refobjid
-   where p.lent
-   group by p.oid, p.proowner
+   where p.lent is not null
+   group by p.oid, p.proowner, p.lent
   union all
   select 'function_mentions', format('function %s', p.oid::regprocedure), format('it runs as "%s", who bypasses row level security, and has the name of dataset "%s" in its text', pg_get_userbyid(p.proowner), min(m.dataset)),
-         format('revoke execute on routine %s from public', p.oid::regprocedure), min(m.dataset)
+         format('revoke execute on routine %s from %s', p.oid::regprocedure, p.lent), min(m.dataset)
     from definer p join member m on strpos(lower(p.prosrc), lower(m.relname)) > 0
-   where p.lent and not p.parsed
+   where p.lent is not null and not p.parsed
      and p.prosrc ~* ('\m' || regexp_replace(m.relname, '([^a-zA-Z0-9_])', '\\\1', 'g') || '\M')
-   group by p.oid, p.proowner
+   group by p.oid, p.proowner, p.lent
   union all
   select 'definer_path', format('function %s', p.oid::regprocedure), format('it runs as "%s", and its search_path is not fixed', pg_get_userbyid(p.proowner)),
          format('alter routine %s set search_path = pg_catalog, pg_temp', p.oid::regprocedure), null
     from definer p join pg_language l on l.oid = p.prolang
-   where p.lent and not p.parsed and l.lanname not in ('c', 'internal')
+   where p.lent is not null and not p.parsed and l.lanname not in ('c', 'internal')
      and not exists (select from unnest(p.proconfig) x where x like 'search_path=%')
   union all
   select 'persons_lent', format('table %s', c.oid::regclass),
