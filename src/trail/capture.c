@@ -54,6 +54,60 @@ typedef struct WatchReceiver
 	NijiStatement *st;
 } WatchReceiver;
 
+/*
+ * Whether a plan can give no row of a relation, as tools send it to learn a
+ * result's columns: WHERE 0 = 1, and LIMIT 0.  Then its entry need not be on disk
+ * before the end.
+ */
+static bool
+reads_nothing(PlannedStmt *stmt)
+{
+	Plan	   *plan = stmt->planTree;
+
+	if (stmt->subplans != NIL || stmt->commandType != CMD_SELECT)
+		return false;
+	while (plan != NULL)
+	{
+		switch (nodeTag(plan))
+		{
+			case T_Limit:
+				{
+					Node	   *count = ((Limit *) plan)->limitCount;
+
+					if (count && IsA(count, Const) && !((Const *) count)->constisnull &&
+						DatumGetInt64(((Const *) count)->constvalue) == 0)
+						return true;
+					break;
+				}
+			case T_Sort:
+			case T_Agg:
+			case T_Group:
+			case T_Unique:
+			case T_Material:
+			case T_WindowAgg:
+				break;
+			case T_Result:
+				{
+					List	   *quals = (List *) ((Result *) plan)->resconstantqual;
+					ListCell   *cell;
+
+					foreach(cell, quals)
+					{
+						Const	   *qual = lfirst(cell);
+
+						if (IsA(qual, Const) && (qual->constisnull || !DatumGetBool(qual->constvalue)))
+							return true;
+					}
+					break;
+				}
+			default:
+				return false;
+		}
+		plan = outerPlan(plan);
+	}
+	return false;
+}
+
 static void
 capture_open(NijiStatement *st)
 {
@@ -112,7 +166,8 @@ capture_open(NijiStatement *st)
 	MemoryContextSwitchTo(old);
 
 	/* if this fails, the statement is closed as aborted, and nothing has left */
-	if (niji_audit_wait == NIJI_AUDIT_DURABLE)
+	if (niji_audit_wait == NIJI_AUDIT_DURABLE &&
+		!(st->query && reads_nothing(st->query->plannedstmt)))
 		spool_flush(place);
 }
 
