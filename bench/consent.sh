@@ -160,6 +160,17 @@ row level security, NOT EXISTS|bench_not_exists|$scan bench_rows $range
 row level security, EXISTS|bench_exists|$scan bench_rows $range
 LINES
 
+# a reader's copy of all rows, and a table of the same width that nobody protects
+sql bench_analyst -c "create table ${view}_work.copy as select pid, val from $view.bench_filtered" >/dev/null
+sql postgres -c "create table bench_copy as select md5(i::text)::uuid as pid, i::int as val from generate_series(1, (select count(*) from bench_rows r where r.person not in (select person from bench_objection))) i" \
+  -c 'grant select on bench_copy to bench_plain' -c "vacuum (freeze, analyze) bench_copy" -c "vacuum (freeze, analyze) ${view}_work.copy" >/dev/null
+costs "Scan of a workspace's table: count(val) of a reader's copy (ns a row: of all rows)" <<LINES
+a table without protection, of the same width|bench_plain|$scan bench_copy
+the workspace's table|bench_analyst|$scan ${view}_work.copy
+LINES
+sql bench_analyst -c "drop table ${view}_work.copy" >/dev/null
+sql postgres -c 'drop table bench_copy' >/dev/null
+
 printf '\nTwo workers: elapsed ms serial, with two workers, and how many times faster\n'
 for name in bench_free bench_filtered; do
   rm -f "$NIJI_SCRATCH"/times.*

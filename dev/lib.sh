@@ -103,15 +103,21 @@ staged_settings() {
 }
 
 # new_cluster NAME DATABASE [line of postgresql.conf]...: makes and starts one, with fresh keys; exports PGHOST, PGPORT.
-# With NIJI_PLAIN set the server does not know of niji.
+# With NIJI_PLAIN set the server does not know of niji.  With NIJI_TEMPLATE set to the folder of a stopped cluster that
+# this function made, the new one is a copy of it, with its database and keys.
 new_cluster() {
   local name=$1 database=$2 bin dir=$NIJI_SCRATCH/$1 line
   shift 2
   bin=$("$PG_CONFIG" --bindir)
   # a socket's path may have 107 bytes: give it a short one
-  as_server mkdir -p "$dir" "$dir/keys"
-  as_server "$bin/initdb" -D "$dir/data" -U postgres --no-sync -E UTF8 --locale=C.UTF-8 --auth-local=trust >"$NIJI_SCRATCH/initdb.log" 2>&1 || { cat "$NIJI_SCRATCH/initdb.log" >&2; die "initdb failed"; }
-  as_server bash -c "umask 077; openssl rand -hex 32 >'$dir/keys/1.key'; openssl genpkey -algorithm ed25519 -out '$dir/keys/seal.pem' 2>/dev/null; chmod 600 '$dir'/keys/*"
+  as_server mkdir -p "$dir"
+  if [ -n "${NIJI_TEMPLATE:-}" ]; then
+    as_server cp -a "$NIJI_TEMPLATE/data" "$NIJI_TEMPLATE/keys" "$dir"
+  else
+    as_server mkdir -p "$dir/keys"
+    as_server "$bin/initdb" -D "$dir/data" -U postgres --no-sync -E UTF8 --locale=C.UTF-8 --auth-local=trust >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; die "initdb failed"; }
+    as_server bash -c "umask 077; openssl rand -hex 32 >'$dir/keys/1.key'; openssl genpkey -algorithm ed25519 -out '$dir/keys/seal.pem' 2>/dev/null; chmod 600 '$dir'/keys/*"
+  fi
   {
     staged_settings
     if [ -z "${NIJI_PLAIN:-}" ]; then
@@ -129,7 +135,7 @@ new_cluster() {
   as_server "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 start >/dev/null || { tail -20 "$dir/log" >&2; die "the server did not start"; }
   export PGHOST=$dir PGPORT=5432 PGUSER=postgres
   unset PGDATABASE PGOPTIONS
-  [ "$database" = postgres ] || as_server "$bin/createdb" "$database"
+  [ "$database" = postgres ] || [ -n "${NIJI_TEMPLATE:-}" ] || as_server "$bin/createdb" "$database"
 }
 
 stop_cluster() {

@@ -11,6 +11,7 @@
 #include "identity/identity.h"
 #include "intake/intake.h"
 #include "permit/permit.h"
+#include "restore/restore.h"
 #include "trail/trail.h"
 
 NIJI_MODULE_MAGIC;
@@ -28,4 +29,5 @@ _PG_init(void)
 	consent_init();
 	permit_init();
 	intake_init();
+	restore_init();
 }

@@ -38,10 +38,16 @@ $$;
 comment on function @extschema@.export_seal(bigint) is
   'The seal of this size, or the newest: a line of JSON with the checkpoint (C2SP signed note) and the key that verifies it. Null when nothing was sealed yet. Governance and auditors.';
 
+create function @extschema@.seal_delivery(out newest_size bigint, out handed_size bigint, out handed_at timestamptz,
+                                          out failures bigint, out failed_at timestamptz, out failure text) returns record
+language c volatile parallel safe as 'MODULE_PATHNAME';
+comment on function @extschema@.seal_delivery() is
+  'How niji.seal_command fares since the server started: the newest seal, the newest that the command took, how often it failed since then and how. Governance and auditors.';
+
 insert into @extschema@.duty_right (duty, kind, object)
   select d, 'function', f
     from unnest(array['auditor', 'governance']) d,
-         unnest(array['seal_trail()', 'prove_inclusion(bigint, bigint)', 'prove_consistency(bigint, bigint)', 'export_seal(bigint)']) f;
+         unnest(array['seal_trail()', 'prove_inclusion(bigint, bigint)', 'prove_consistency(bigint, bigint)', 'export_seal(bigint)', 'seal_delivery()']) f;
 
 create function @extschema@.verify_trail(from_seq bigint default null, to_seq bigint default null,
                                          out seq bigint, out finding text) returns setof record

@@ -108,6 +108,13 @@ begin
     hint := 'A copy that the DBA cannot reach is what proves the trail to others.';
     return next;
   end if;
+  for object, finding, hint in
+    select 'niji.seal_command', format('it failed %s times since it last took a seal: it %s', d.failures, d.failure),
+           'It is called again by itself; the server''s log has what it wrote to standard error.'
+      from niji.seal_delivery() d where d.failures > 1 and current_setting('niji.seal_command', true) <> ''
+  loop
+    return next;
+  end loop;
   if current_setting('niji.audit_wait', true) = 'queued' then
     object := 'niji.audit_wait'; finding := 'reads do not wait until their entry is on disk';
     hint := 'Set it to durable.';
@@ -124,6 +131,10 @@ begin
     hint := 'Is the writer running? The server''s log says.';
     return next;
   end if;
+
+  for object, finding, hint in select * from niji.restore_findings() loop
+    return next;
+  end loop;
 
   -- what keeps the tables from being altered
   for object, finding, hint in

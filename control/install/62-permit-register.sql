@@ -266,6 +266,7 @@ begin
   end if;
   execute format('drop policy if exists niji_protect on %s', d.relation);
   execute format('create policy niji_protect on %s as restrictive for select to public using (%s)', d.relation, condition);
+  perform niji.note_compiled(0, d.id);
 end
 $$;
 comment on function @extschema@.protect_dataset(integer) is

@@ -254,6 +254,7 @@ begin
     execute format('create policy %I on %s for select to %I using (%s)', 'niji_permit_' || p.id, d.relation, p.role_name,
                    niji.policy_condition(p.id, d.id));
   end loop;
+  perform niji.note_compiled(p.id);
 
   perform niji.make_workspace(p.id);
   for r in select y.role_name from niji.reader y join pg_catalog.pg_roles o on o.oid = y.role and o.rolname = y.role_name where y.permit = p.id loop
@@ -300,6 +301,7 @@ begin
     execute format('drop owned by %I cascade', p.role_name);
     execute format('drop role %I', p.role_name);
   end if;
+  delete from niji.compiled c where c.permit = p.id;
   update niji.permit q set role = null, role_name = null where q.id = p.id;
 end
 $$;

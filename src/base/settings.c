@@ -17,6 +17,7 @@
 char	   *niji_key_source = NULL;
 char	   *niji_seal_key_source = NULL;
 char	   *niji_seal_command = NULL;
+char	   *niji_anchor_directory = NULL;
 char	   *niji_database = "postgres";
 char	   *niji_timezone = NULL;
 int			niji_consent_memory = 262144;
@@ -109,8 +110,15 @@ settings_init(void)
 	/* Seals protect the record only when copies are kept where the DBA cannot reach them. */
 	DefineCustomStringVariable("niji.seal_command",
 							   "Command that takes a new seal on its standard input and hands it outside.",
-							   "Called by the writer after each seal; a failure is logged and the seal stays.",
+							   "%s in it is the seal's size, %% a percent sign. Called by the writer after each seal, and again while its exit status is not 0.",
 							   &niji_seal_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	/* A restored backup forgets objections: something outside of it has to know how far it was. */
+	DefineCustomStringVariable("niji.anchor_directory",
+							   "Directory, outside of the data directory, for the anchor and the file of decisions.",
+							   "Empty: the directory of niji.key_source, when that is file:DIRECTORY.",
+							   &niji_anchor_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 
 	/* Laws count days where they are in force, wherever the server or the session is. */

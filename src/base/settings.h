@@ -16,6 +16,7 @@ typedef enum
 extern char *niji_key_source;
 extern char *niji_seal_key_source;
 extern char *niji_seal_command;
+extern char *niji_anchor_directory;
 extern char *niji_database;
 extern char *niji_timezone;
 extern int	niji_consent_memory;	/* kB */

@@ -3,7 +3,7 @@
  *    What the planner is told of niji.permitted(): the share of rows that it
  *    lets pass, and what it costs.
  *
- * The share comes from a set of the use, if this backend can find one, and from
+ * The share comes from a set of the use, of this backend or a shared one, and from
  * the statistics of the column of persons.  A set counts the persons who are an
  * exception to its rule, out of all; the column may hold fewer.  Numbers of
  * persons are dense and in random order, so the greatest that the column's
@@ -36,22 +36,22 @@ PG_FUNCTION_INFO_V1(permitted_support);
 /* what one test costs, in cpu_operator_cost: a little more than a comparison of numbers, which goes first */
 #define TEST_COST 1.5
 
-/* the set of permitted(…, permit, dataset), if both are constants and there is one */
-static ConsentSet *
-set_of_call(List *args)
+/* what a set of permitted(…, permit, dataset) says, if both are constants and there is one */
+static bool
+peek_call(List *args, bool *otherwise, int64 *exceptions)
 {
 	Node	   *permit;
 	Node	   *dataset;
 
 	if (list_length(args) < 3)
-		return NULL;
+		return false;
 	permit = lsecond(args);
 	dataset = lthird(args);
 	if (!IsA(permit, Const) || !IsA(dataset, Const) ||
 		castNode(Const, permit)->constisnull || castNode(Const, dataset)->constisnull)
-		return NULL;
+		return false;
 	return set_peek(DatumGetInt32(castNode(Const, permit)->constvalue),
-					DatumGetInt32(castNode(Const, dataset)->constvalue));
+					DatumGetInt32(castNode(Const, dataset)->constvalue), otherwise, exceptions);
 }
 
 /* the greatest person that the column's statistics know of, or 0 */
@@ -77,13 +77,14 @@ greatest_person(const VariableStatData *column)
 static Selectivity
 share_permitted(SupportRequestSelectivity *request)
 {
-	ConsentSet *set = set_of_call(request->args);
+	bool		otherwise;
+	int64		exceptions;
 	VariableStatData column;
 	Selectivity share;
 	double		persons = 0;
 	double		nulls = 0;
 
-	if (set == NULL)
+	if (!peek_call(request->args, &otherwise, &exceptions))
 		return SHARE_PERMITTED;
 	examine_variable(request->root, linitial(request->args), request->varRelid, &column);
 	if (HeapTupleIsValid(column.statsTuple) && column.vartype == exprType(linitial(request->args)))
@@ -95,15 +96,15 @@ share_permitted(SupportRequestSelectivity *request)
 		persons = Max(persons, greatest_person(&column));
 	}
 	ReleaseVariableStats(column);
-	if (set->exceptions == 0)
-		share = set->otherwise ? 1.0 : 0.0;
+	if (exceptions == 0)
+		share = otherwise ? 1.0 : 0.0;
 	else if (persons < 1)
-		share = set->otherwise ? SHARE_PERMITTED : SHARE_CONSENTED;
+		share = otherwise ? SHARE_PERMITTED : SHARE_CONSENTED;
 	else
 	{
-		share = (double) set->exceptions / persons;
+		share = (double) exceptions / persons;
 		CLAMP_PROBABILITY(share);
-		if (set->otherwise)
+		if (otherwise)
 			share = 1.0 - share;
 	}
 	share *= 1.0 - nulls;

@@ -1,12 +1,11 @@
 /*
  * row.c
- *    Reading niji.consent, niji.notice, niji.consent_void and the use.
+ *    Reading niji.consent, niji.notice and niji.consent_void.
  *
  * The three tables are read by scans of our own, with the snapshot of whoever
  * asks, and not by SQL: this happens inside an analyst's statement, who has no
- * right to them, in parallel workers too, and for millions of rows.  The use,
- * its rule and an override of it are joined from small tables by SQL, run as the
- * extension's owner, with a plan that is kept.
+ * right to them, in parallel workers too, and for millions of rows.  The use is
+ * read in use.c.
  *
  * Under SERIALIZABLE the scans take predicate locks: of the whole table in
  * row_scan_all(), of index pages otherwise.
@@ -21,11 +20,8 @@
 #include "access/tableam.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "base/settings.h"
-#include "catalog/pg_type.h"
 #include "consent/row.h"
 #include "consent/waiting.h"
-#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -71,123 +67,6 @@ enum
 	VOID_XID,
 	VOID_READ = VOID_XID
 };
-
-static const struct
-{
-	const char *word;
-	ConsentBasis basis;
-}			basis_words[] = {
-	{"not_required", BASIS_NOT_REQUIRED},
-	{"opt_out", BASIS_OPT_OUT},
-	{"opt_out_after_notice", BASIS_OPT_OUT_AFTER_NOTICE},
-	{"opt_in", BASIS_OPT_IN}
-};
-
-/* no search_path plays a part: everything is qualified */
-static const char *const use_query =
-"select u.category::pg_catalog.text, u.purpose::pg_catalog.text, u.recipient_kind::pg_catalog.text,"
-"  case when u.holder_by_row then null else u.holder end, u.granted_at,"
-"  r.id, r.basis, r.judged, r.waiting, o.id, o.effective_until"
-"  from niji.permit_use u left join lateral"
-"    (select * from niji.rule x"
-"      where x.category operator(pg_catalog.=) u.category and x.purpose operator(pg_catalog.=) u.purpose"
-"      order by x.id desc limit 1) r on true"
-"  left join lateral"
-"    (select x.id, x.effective_until from niji.override x"
-"      where x.category operator(pg_catalog.=) u.category and x.purpose operator(pg_catalog.=) u.purpose"
-"        and exists (select from niji.override_approval a where a.override operator(pg_catalog.=) x.id)"
-"        and not exists (select from niji.override_end e where e.override operator(pg_catalog.=) x.id)"
-"      order by x.effective_until desc, x.id limit 1) o on true"
-"  where u.permit operator(pg_catalog.=) $1 and u.dataset operator(pg_catalog.=) $2";
-
-static ConsentWord
-copy_word(HeapTuple tuple, TupleDesc desc, int column, MemoryContext context)
-{
-	ConsentWord word = {NULL, 0};
-	char	   *value = SPI_getvalue(tuple, desc, column);
-
-	if (value)
-	{
-		word.data = MemoryContextStrdup(context, value);
-		word.length = strlen(value);
-	}
-	return word;
-}
-
-static void
-fill_use(HeapTuple tuple, TupleDesc desc, MemoryContext context, ConsentRule *rule)
-{
-	ConsentUse *use = &rule->use;
-	Datum		value;
-	bool		isnull;
-	char	   *word;
-
-	use->category = copy_word(tuple, desc, 1, context);
-	use->purpose = copy_word(tuple, desc, 2, context);
-	use->recipient_kind = copy_word(tuple, desc, 3, context);
-	value = SPI_getbinval(tuple, desc, 4, &isnull);
-	use->holder = isnull ? 0 : DatumGetInt32(value);
-	value = SPI_getbinval(tuple, desc, 5, &isnull);
-	use->granted = !isnull;
-	use->granted_at = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
-	value = SPI_getbinval(tuple, desc, 10, &isnull);
-	if (!isnull)
-	{
-		use->override = DatumGetInt64(value);
-		use->override_until = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 11, &isnull));
-	}
-	value = SPI_getbinval(tuple, desc, 6, &isnull);
-	if (isnull)
-		return;					/* BASIS_NONE */
-	use->rule = DatumGetInt64(value);
-	word = SPI_getvalue(tuple, desc, 7);
-	for (int i = 0; i < lengthof(basis_words); i++)
-		if (strcmp(word, basis_words[i].word) == 0)
-			use->basis = basis_words[i].basis;
-	use->at_grant = strcmp(SPI_getvalue(tuple, desc, 8), "at_grant") == 0;
-	value = SPI_getbinval(tuple, desc, 9, &isnull);
-	if (!isnull)
-		rule->waiting = *DatumGetIntervalP(value);
-}
-
-bool
-row_read_use(int permit, int dataset, MemoryContext context, ConsentRule *rule)
-{
-	static SPIPlanPtr plan = NULL;
-	Oid			types[2] = {INT4OID, INT4OID};
-	Datum		values[2] = {Int32GetDatum(permit), Int32GetDatum(dataset)};
-	Oid			owner = catalog_owner();
-	Oid			user;
-	int			security;
-	bool		found;
-
-	memset(rule, 0, sizeof(ConsentRule));
-	rule->zone = settings_timezone();
-	rule->use.permit = permit;
-	rule->use.dataset = dataset;
-
-	/* an error restores the user by itself, with the (sub)transaction */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (plan == NULL)
-	{
-		SPIPlanPtr	prepared = SPI_prepare(use_query, 2, types);
-
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare niji's query");
-		plan = prepared;
-	}
-	if (SPI_execute_plan(plan, values, NULL, true, 2) != SPI_OK_SELECT)
-		elog(ERROR, "could not run niji's query");
-	found = SPI_processed == 1;
-	if (found)
-		fill_use(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, context, rule);
-	SPI_finish();
-	SetUserIdAndSecContext(user, security);
-	return found;
-}
 
 static bool
 same_word(ConsentWord a, ConsentWord b)

@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "base/settings.h"
 #include "base/shmem.h"
+#include "base/statement.h"
 #include "consent/set.h"
 #include "consent/set_build.h"
 #include "consent/set_members.h"
@@ -397,13 +398,54 @@ set_get(int permit, int dataset, Snapshot snapshot, TimestampTz clock)
 	return set;
 }
 
-ConsentSet *
-set_peek(int permit, int dataset)
+/* the shared set that begin() would take, or the answer that all have */
+static bool
+peek_shared(ConsentRule *rule, bool *otherwise, int64 *exceptions)
 {
+	TimestampTz clock = statement_clock();
+
+	if (rule->use.basis == BASIS_NONE)
+		return false;
+	if (is_plain(rule, clock))
+	{
+		*otherwise = consent_decide_nobody(&rule->use, clock);
+		*exceptions = 0;
+		return true;
+	}
+	if (shared_set_glance(rule, otherwise, exceptions))
+		return true;
+	rule->use.permit = 0;
+	if (shared_set_glance(rule, otherwise, exceptions))
+		return true;
+	rule->use.dataset = 0;
+	return shared_set_glance(rule, otherwise, exceptions);
+}
+
+bool
+set_peek(int permit, int dataset, bool *otherwise, int64 *exceptions)
+{
+	MemoryContext scratch;
+	MemoryContext old;
+	ConsentRule rule;
+	bool		found;
+
 	for (ConsentSet *set = sets; set; set = set->next)
 		if (set->valid && is_for(set, permit, dataset))
-			return set;
-	return NULL;
+		{
+			*otherwise = set->otherwise;
+			*exceptions = set->exceptions;
+			return true;
+		}
+	/* reading the rule would take predicate locks that running the plan may not need */
+	if (!niji_preloaded() || !ActiveSnapshotSet() || IsolationIsSerializable())
+		return false;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "niji consent use", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(scratch);
+	found = row_read_use(permit, dataset, scratch, &rule) &&
+		peek_shared(&rule, otherwise, exceptions);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return found;
 }
 
 /* ---- ends of transactions ---- */

@@ -65,8 +65,12 @@ extern uint64 consent_epoch;
 /* the set for the active snapshot; raises 55000 if there is none, 53200 if there is no room for it */
 extern ConsentSet *set_get(int permit, int dataset, Snapshot snapshot, TimestampTz clock);
 
-/* any set of the use, for estimates, or NULL */
-extern ConsentSet *set_peek(int permit, int dataset);
+/*
+ * For estimates: what any set of the use says, of this backend or shared.  A
+ * session's first plan is made before it has a set, and is kept if prepared.
+ * False if there is none; builds none, waits for none, and raises nothing.
+ */
+extern bool set_peek(int permit, int dataset, bool *otherwise, int64 *exceptions);
 
 /* for a person without the plain answer "yes": whether it is yes for the holder (0: unknown) */
 extern bool set_ask(const ConsentSet *set, int32 person, int holder);

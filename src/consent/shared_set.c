@@ -296,6 +296,27 @@ shared_set_exists(const ConsentRule *rule)
 	return exists;
 }
 
+bool
+shared_set_glance(const ConsentRule *rule, bool *otherwise, int64 *exceptions)
+{
+	SlotKey		key;
+	Slot	   *slot;
+	bool		found;
+
+	if (shared == NULL || !niji_in_database() || !make_key(rule, &key))
+		return false;
+	LWLockAcquire(lock(), LW_SHARED);
+	slot = find_slot(&key);
+	found = slot && slot->state == SLOT_READY;
+	if (found)
+	{
+		*otherwise = slot->newest->otherwise;
+		*exceptions = slot->newest->exceptions;
+	}
+	LWLockRelease(lock());
+	return found;
+}
+
 /* ---- readers ---- */
 
 typedef enum Outcome

@@ -74,6 +74,9 @@ extern void shared_set_unpin(const SharedSet *shared);
 /* whether the rule has a set, or is about to be given one */
 extern bool shared_set_exists(const ConsentRule *rule);
 
+/* how many exceptions the newest state has, for estimates; asks nobody for one.  False if there is none */
+extern bool shared_set_glance(const ConsentRule *rule, bool *otherwise, int64 *exceptions);
+
 /* tells the keeper that a transaction has written so many rows */
 extern void shared_set_changed(uint64 rows);
 

@@ -85,6 +85,7 @@ typedef struct KeyShared
 } KeyShared;
 
 static KeyShared *shared = NULL;
+pg_atomic_uint32 *keys_version_at = NULL;
 static KeyPage *live = NULL;
 static KeyPage *handover = NULL;
 static Size page_length = 0;
@@ -307,6 +308,7 @@ static void
 keys_start(void *address, bool found)
 {
 	shared = address;
+	keys_version_at = &shared->version;
 	if (found)
 		return;
 	memset(shared, 0, sizeof(KeyShared));
@@ -377,12 +379,6 @@ bool
 key_available(void)
 {
 	return niji_preloaded() && newest_there() > 0;
-}
-
-uint32
-keys_version(void)
-{
-	return niji_preloaded() ? pg_atomic_read_u32(&shared->version) : 0;
 }
 
 char *

@@ -6,6 +6,7 @@
 #define NIJI_KEYS_H
 
 #include "identity/kdf.h"
+#include "port/atomics.h"
 
 /*
  * The newest generation, which new digests and domains use.  Raises 55000 with
@@ -31,7 +32,13 @@ extern void key_salt(int generation, uint8 salt[32]);
 extern bool key_available(void);
 
 /* changes whenever keys were read anew: what was derived before is stale then; 0 without preload */
-extern uint32 keys_version(void);
+extern pg_atomic_uint32 *keys_version_at;	/* NULL without preload */
+
+static inline uint32
+keys_version(void)
+{
+	return likely(keys_version_at != NULL) ? pg_atomic_read_u32(keys_version_at) : 0;
+}
 
 /*
  * For the writer process.  keys_reload: on SIGHUP, after ProcessConfigFile();

@@ -61,6 +61,20 @@ seek(Lookup *lookup, IndexScanDesc scan, int generation, const uint8 *digests)
 	index_rescan(scan, lookup->keys, 3, NULL, 0);
 }
 
+/*
+ * The next row.  A scan notes dead rows in memory that it takes on its way, so
+ * it must be where the scan lives, not where the caller is for one identifier.
+ */
+static bool
+next(Lookup *lookup, IndexScanDesc scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(lookup->context);
+	bool		found = index_getnext_slot(scan, ForwardScanDirection, lookup->slot);
+
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
 void
 lookup_begin(Lookup *lookup, Relation heap, Snapshot snapshot, int kind, int newest)
 {
@@ -69,6 +83,7 @@ lookup_begin(Lookup *lookup, Relation heap, Snapshot snapshot, int kind, int new
 	lookup->later = NULL;
 	lookup->snapshot = RegisterSnapshot(snapshot);
 	lookup->slot = table_slot_create(heap, NULL);
+	lookup->context = CurrentMemoryContext;
 	lookup->kind = kind;
 	lookup->newest = newest;
 	lookup->oldest = rotate_oldest(lookup->snapshot, newest);
@@ -158,7 +173,7 @@ choose_by_date(Lookup *lookup, const uint8 *digests, const DateADT *date)
 	for (int generation = lookup->newest; generation >= lookup->oldest; generation--)
 	{
 		seek(lookup, scan, generation, digests);
-		while (index_getnext_slot(scan, ForwardScanDirection, lookup->slot))
+		while (next(lookup, scan))
 			consider(&choice, lookup->slot);
 	}
 	index_endscan(scan);
@@ -173,7 +188,7 @@ lookup_person(Lookup *lookup, const uint8 *digests, const DateADT *date)
 		bool		isnull;
 
 		seek(lookup, lookup->scan, generation, digests);
-		if (!index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot))
+		if (!next(lookup, lookup->scan))
 			continue;
 		(void) slot_getattr(lookup->slot, IDENTIFIER_VALID_DURING, &isnull);
 		if (!isnull)

@@ -39,6 +39,7 @@ typedef struct Lookup
 	Snapshot	snapshot;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
+	MemoryContext context;		/* that lookup_begin() was called in; callers may be in others in between */
 	int			kind;
 	int			newest;			/* generation */
 	int			oldest;			/* that may have digests */

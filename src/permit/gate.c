@@ -50,6 +50,7 @@
 #include "permit/gate.h"
 #include "permit/lent.h"
 #include "permit/permit.h"
+#include "permit/watch.h"
 #include "permit/provenance.h"
 #include "permit/session_set.h"
 #include "permit/workspace.h"
@@ -160,6 +161,7 @@ touches(PlannedStmt *plan)
 	ListCell   *lc;
 	int			index = 0;
 
+	watch_statement();
 	if (plan->commandType == CMD_UTILITY || !permit_cache_used())
 		return false;
 

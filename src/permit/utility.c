@@ -35,6 +35,7 @@
 #include "permit/cache.h"
 #include "permit/gate.h"
 #include "permit/permit.h"
+#include "permit/watch.h"
 #include "permit/workspace_utility.h"
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
@@ -247,6 +248,21 @@ refuse_own_role(const char *name)
 				 errhint("niji.add_reader() lets a role read under a permit.")));
 }
 
+/*
+ * Up to PostgreSQL 15 CREATEROLE alters every role that is no superuser: by
+ * LOGIN, by ALTER GROUP … ADD USER, or under another name by GRANT, somebody
+ * would act as the owner of all datasets.
+ */
+static void
+refuse_altering_own_role(const char *name)
+{
+	if (name && is_own_role(name) && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" cannot be altered", name),
+				 errdetail("It owns what niji protects, and nobody may act as it.")));
+}
+
 static void
 check_grant_role(GrantRoleStmt *stmt)
 {
@@ -286,10 +302,21 @@ refuse_copy(void)
 				 errhint("Use another connection, which reads nothing.")));
 }
 
+/* if the statement fails, so does the transaction, and nothing is noted */
+static void
+watch_range(RangeVar *relation)
+{
+	Oid			relid = RangeVarGetRelid(relation, NoLock, true);
+
+	if (OidIsValid(relid))
+		watch_relation(relid);
+}
+
 static void
 watched(UTILITY_PARAMS)
 {
 	Node	   *stmt = pstmt->utilityStmt;
+	ListCell   *lc;
 
 	switch (nodeTag(stmt))
 	{
@@ -323,8 +350,23 @@ watched(UTILITY_PARAMS)
 			next(UTILITY_ARGS);
 			statement_require_quiet();
 			return;
+		case T_AlterTableStmt:
+			watch_range(((AlterTableStmt *) stmt)->relation);
+			break;
+		case T_GrantStmt:
+			if (((GrantStmt *) stmt)->targtype == ACL_TARGET_OBJECT && ((GrantStmt *) stmt)->objtype == OBJECT_TABLE)
+				foreach(lc, ((GrantStmt *) stmt)->objects)
+					watch_range(lfirst(lc));
+			break;
 		case T_GrantRoleStmt:
 			check_grant_role((GrantRoleStmt *) stmt);
+			break;
+		case T_AlterRoleStmt:
+			refuse_altering_own_role(((AlterRoleStmt *) stmt)->role->rolename);
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) stmt)->renameType == OBJECT_ROLE)
+				refuse_altering_own_role(((RenameStmt *) stmt)->subname);
 			break;
 		case T_CreateRoleStmt:
 			check_create_role((CreateRoleStmt *) stmt);
@@ -343,6 +385,8 @@ utility(UTILITY_PARAMS)
 
 	/* CLOSE and COMMIT end statements */
 	statement_require_quiet();
+	watch_statement();
+	watch_utility(pstmt);
 	if (!workspace_utility_begin(&use, pstmt, context))
 	{
 		watched(UTILITY_ARGS);
@@ -369,4 +413,5 @@ utility_init(void)
 	prev_explain = ExplainOneQuery_hook;
 	ExplainOneQuery_hook = explain_query;
 	workspace_utility_init();
+	watch_init();
 }

@@ -49,8 +49,8 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "trail/commitment.h"
 #include "trail/entry.h"
-#include "trail/merkle.h"
 #include "trail/pending.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -112,8 +112,7 @@ typedef struct Change
 
 	/* the entry in the making */
 	uint8		salt[ENTRY_SALT_SIZE];
-	uint8		inner_pad[64];
-	uint8		outer_pad[64];
+	CommitmentKey key;
 	CborWriter	private_part;
 	int64		rows;
 	PersonSet  *persons;
@@ -302,12 +301,10 @@ static void
 put_commitment(Change *c, Column *column, Datum value, bool isnull)
 {
 	char	   *name = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
-	uint32		name_length = strlen(name);
-	char	   *prefix;
 	const void *data;
 	size_t		length;
 	uint8		network[8];
-	uint8		hash[MERKLE_HASH_SIZE];
+	uint8		hash[COMMITMENT_SIZE];
 
 	if (isnull)
 	{
@@ -352,12 +349,7 @@ put_commitment(Change *c, Column *column, Datum value, bool isnull)
 			length = strlen(out);
 		}
 	}
-	prefix = palloc(4 + name_length);
-	for (int i = 0; i < 4; i++)
-		prefix[i] = (char) (name_length >> (24 - 8 * i));
-	memcpy(prefix + 4, name, name_length);
-	merkle_sha256(c->inner_pad, 64, prefix, 4 + name_length, data, length, hash);
-	merkle_sha256(c->outer_pad, 64, hash, sizeof(hash), NULL, 0, hash);
+	commitment_hash(&c->key, name, strlen(name), data, length, hash);
 	cbor_bytes(&c->private_part, hash, sizeof(hash));
 }
 
@@ -387,13 +379,7 @@ static void
 begin_part(Change *c)
 {
 	entry_salt(c->salt);
-	memset(c->inner_pad, 0x36, 64);
-	memset(c->outer_pad, 0x5c, 64);
-	for (int i = 0; i < ENTRY_SALT_SIZE; i++)
-	{
-		c->inner_pad[i] ^= c->salt[i];
-		c->outer_pad[i] ^= c->salt[i];
-	}
+	commitment_key(&c->key, c->salt);
 	c->rows = 0;
 	c->persons = c->has_persons ? person_set_create(c->context) : NULL;
 	for (int i = 0; i < c->natts; i++)

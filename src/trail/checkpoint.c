@@ -23,69 +23,12 @@
 
 #include <openssl/evp.h>
 
+#include "trail/base64.h"
 #include "trail/checkpoint.h"
 #include "trail/merkle.h"
 
 #define DASH "\xe2\x80\x94 "	/* em dash and a space */
 #define DASH_LENGTH 4
-
-static const char base64_digits[] =
-"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* writes and terminates; returns the length */
-static size_t
-base64_encode(const uint8 *bytes, size_t length, char *out)
-{
-	size_t		n = 0;
-
-	for (size_t i = 0; i < length; i += 3)
-	{
-		uint32		group = (uint32) bytes[i] << 16 |
-		(i + 1 < length ? (uint32) bytes[i + 1] << 8 : 0) | (i + 2 < length ? bytes[i + 2] : 0);
-
-		out[n++] = base64_digits[group >> 18];
-		out[n++] = base64_digits[group >> 12 & 63];
-		out[n++] = i + 1 < length ? base64_digits[group >> 6 & 63] : '=';
-		out[n++] = i + 2 < length ? base64_digits[group & 63] : '=';
-	}
-	out[n] = '\0';
-	return n;
-}
-
-/* strict: padded, no stray bits; the number of bytes, or -1 when it is malformed or more than max */
-static int
-base64_decode(const char *text, size_t length, uint8 *out, size_t max)
-{
-	size_t		n = 0;
-
-	if (length == 0 || length % 4 != 0)
-		return -1;
-	for (size_t i = 0; i < length; i += 4)
-	{
-		uint32		group = 0;
-		int			digits = 4;
-
-		if (i + 4 == length && text[i + 3] == '=')
-			digits = text[i + 2] == '=' ? 2 : 3;
-		for (int j = 0; j < 4; j++)
-		{
-			const char *digit = j < digits && text[i + j] != '\0' ? strchr(base64_digits, text[i + j]) : NULL;
-
-			if (j < digits && digit == NULL)
-				return -1;
-			group = group << 6 | (uint32) (digit ? digit - base64_digits : 0);
-		}
-		if ((digits == 2 && (group & 0xffff) != 0) || (digits == 3 && (group & 0xff) != 0))
-			return -1;
-		for (int j = 0; j < digits - 1; j++)
-		{
-			if (n >= max)
-				return -1;
-			out[n++] = (uint8) (group >> (16 - 8 * j));
-		}
-	}
-	return (int) n;
-}
 
 /* SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[0..4] */
 static void
@@ -149,6 +92,32 @@ checkpoint_verifier(const char *name, const uint8 public_key[CHECKPOINT_PUBLIC_K
 	base64_encode(key, sizeof(key), key64);
 	return (size_t) snprintf(verifier, CHECKPOINT_MAX_VERIFIER, "%s+%02x%02x%02x%02x+%s", name, hash[0],
 							 hash[1], hash[2], hash[3], key64);
+}
+
+bool
+checkpoint_read_verifier(const char *verifier, size_t length, char name[CHECKPOINT_MAX_ORIGIN + 1],
+						 uint8 public_key[CHECKPOINT_PUBLIC_KEY_SIZE])
+{
+	const char *plus = memchr(verifier, '+', length);
+	size_t		name_length = plus ? (size_t) (plus - verifier) : 0;
+	uint8		key[1 + CHECKPOINT_PUBLIC_KEY_SIZE];
+	uint8		hash[CHECKPOINT_KEY_HASH_SIZE];
+	char		digits[2 * CHECKPOINT_KEY_HASH_SIZE + 1];
+
+	/* name, eight hexadecimal digits, kind of key and key, with + between them */
+	if (plus == NULL || !name_valid(verifier, name_length) ||
+		length < name_length + 2 + 2 * CHECKPOINT_KEY_HASH_SIZE ||
+		plus[1 + 2 * CHECKPOINT_KEY_HASH_SIZE] != '+' ||
+		base64_decode(plus + 2 + 2 * CHECKPOINT_KEY_HASH_SIZE,
+					  length - name_length - 2 - 2 * CHECKPOINT_KEY_HASH_SIZE, key, sizeof(key)) != sizeof(key) ||
+		key[0] != 0x01)
+		return false;
+	memcpy(name, verifier, name_length);
+	name[name_length] = '\0';
+	memcpy(public_key, key + 1, CHECKPOINT_PUBLIC_KEY_SIZE);
+	key_hash(name, public_key, hash);
+	snprintf(digits, sizeof(digits), "%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
+	return memcmp(plus + 1, digits, 2 * CHECKPOINT_KEY_HASH_SIZE) == 0;
 }
 
 /* the line at *at without its end; false when there is none */
@@ -224,7 +193,7 @@ checkpoint_parse(const char *text, size_t length, Checkpoint *checkpoint, const 
 	{
 		const char *space;
 		uint8		bytes[256];
-		int			count;
+		int64		count;
 
 		if (!next_line(text, length, &at, &line, &n) || n < DASH_LENGTH ||
 			memcmp(line, DASH, DASH_LENGTH) != 0)

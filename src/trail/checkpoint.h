@@ -62,4 +62,9 @@ extern size_t checkpoint_verifier(const char *name,
 								  const uint8 public_key[CHECKPOINT_PUBLIC_KEY_SIZE],
 								  char verifier[CHECKPOINT_MAX_VERIFIER]);
 
+/* the other way; false when it is malformed, of another kind, or its hash is not this key's */
+extern bool checkpoint_read_verifier(const char *verifier, size_t length,
+									 char name[CHECKPOINT_MAX_ORIGIN + 1],
+									 uint8 public_key[CHECKPOINT_PUBLIC_KEY_SIZE]);
+
 #endif							/* NIJI_CHECKPOINT_H */

@@ -285,6 +285,74 @@ merkle_verify_consistency(uint64 old_size, uint64 new_size, const uint8 (*proof)
 		memcmp(sr, new_root, MERKLE_HASH_SIZE) == 0;
 }
 
+/* the nodes of the subtree from start to before stop that lie beside the leaves from first to before end */
+static bool
+nodes_beside(MerkleGet get, void *arg, uint64 start, uint64 stop, uint64 first, uint64 end,
+			 uint8 (*proof)[MERKLE_HASH_SIZE], int *count)
+{
+	uint64		middle;
+
+	if (start >= first && stop <= end)
+		return true;
+	if (stop <= first || start >= end)
+		return range_root(get, arg, start, stop, proof[(*count)++]);
+	middle = start + (UINT64CONST(1) << split_height(stop - start));
+	return nodes_beside(get, arg, start, middle, first, end, proof, count) &&
+		nodes_beside(get, arg, middle, stop, first, end, proof, count);
+}
+
+int
+merkle_range(MerkleGet get, void *arg, uint64 first, uint64 end, uint64 size,
+			 uint8 proof[MERKLE_MAX_RANGE][MERKLE_HASH_SIZE])
+{
+	int			count = 0;
+
+	return nodes_beside(get, arg, 0, size, first, end, proof, &count) ? count : -1;
+}
+
+typedef struct RangeCheck
+{
+	MerkleGet	leaf;
+	void	   *arg;
+	uint64		first;
+	uint64		end;
+	const		uint8 (*proof)[MERKLE_HASH_SIZE];
+	int			left;			/* nodes that were not taken yet */
+} RangeCheck;
+
+static bool
+range_node(RangeCheck *check, uint64 start, uint64 stop, uint8 hash[MERKLE_HASH_SIZE])
+{
+	uint64		middle;
+	uint8		left[MERKLE_HASH_SIZE];
+	uint8		right[MERKLE_HASH_SIZE];
+
+	if (stop <= check->first || start >= check->end)
+	{
+		if (check->left == 0)
+			return false;
+		check->left--;
+		memcpy(hash, *check->proof++, MERKLE_HASH_SIZE);
+		return true;
+	}
+	if (stop - start == 1)
+		return check->leaf(check->arg, 0, start, hash);
+	middle = start + (UINT64CONST(1) << split_height(stop - start));
+	if (!range_node(check, start, middle, left) || !range_node(check, middle, stop, right))
+		return false;
+	merkle_node(left, right, hash);
+	return true;
+}
+
+bool
+merkle_range_root(MerkleGet leaf, void *arg, uint64 first, uint64 end, uint64 size,
+				  const uint8 (*proof)[MERKLE_HASH_SIZE], int count, uint8 root[MERKLE_HASH_SIZE])
+{
+	RangeCheck	check = {leaf, arg, first, end, proof, count};
+
+	return first < end && end <= size && range_node(&check, 0, size, root) && check.left == 0;
+}
+
 void
 merkle_tile_node(const uint8 *hashes, int offset, int height, uint8 hash[MERKLE_HASH_SIZE])
 {

@@ -10,6 +10,7 @@
 
 #define MERKLE_HASH_SIZE 32
 #define MERKLE_MAX_PROOF 64
+#define MERKLE_MAX_RANGE 128
 
 /* tiles: 256 hashes of height 8 * level */
 #define MERKLE_TILE_BITS 8
@@ -51,6 +52,23 @@ extern bool merkle_verify_inclusion(const uint8 *leaf, uint64 index, uint64 size
 extern bool merkle_verify_consistency(uint64 old_size, uint64 new_size,
 									  const uint8 (*proof)[MERKLE_HASH_SIZE], int count,
 									  const uint8 *old_root, const uint8 *new_root);
+
+/*
+ * A proof for neighbouring leaves, from first to before end: the nodes beside
+ * them that the root is made of, from left to right.  For one leaf these are
+ * its inclusion proof's, for all leaves there are none.  0 <= first < end <= size.
+ */
+extern int	merkle_range(MerkleGet get, void *arg, uint64 first, uint64 end, uint64 size,
+						 uint8 proof[MERKLE_MAX_RANGE][MERKLE_HASH_SIZE]);
+
+/*
+ * The root that such a proof and the leaves give.  Leaves are asked for in
+ * their order, each once, as a MerkleGet of height 0.  False when a leaf is not
+ * to be had or the proof has not exactly the nodes that are needed.
+ */
+extern bool merkle_range_root(MerkleGet leaf, void *arg, uint64 first, uint64 end, uint64 size,
+							  const uint8 (*proof)[MERKLE_HASH_SIZE], int count,
+							  uint8 root[MERKLE_HASH_SIZE]);
 
 /* the node over 2^height neighbouring hashes of a tile, of which offset is the first; height 0 to 8 */
 extern void merkle_tile_node(const uint8 *hashes, int offset, int height,

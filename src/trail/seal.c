@@ -12,9 +12,7 @@
  * extension's back; it says so in the log and goes on, since the two seals
  * that contradict one another are the proof.
  *
- * A seal is handed to niji.seal_command after its transaction has committed.
- * The command runs beside the writer; while one runs, only the newest seal
- * waits for its turn, since a seal covers all that was before it.
+ * A seal is handed outside after its transaction has committed: seal_out.c.
  *
  * Without a key nothing is sealed, which is logged once, and the trail goes on.
  */
@@ -23,15 +21,12 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "base/duty.h"
 #include "base/settings.h"
@@ -44,6 +39,7 @@
 #include "trail/command.h"
 #include "trail/entry.h"
 #include "trail/entry_tree.h"
+#include "trail/seal_out.h"
 #include "trail/tile.h"
 #include "trail/writer.h"
 #include "utils/builtins.h"
@@ -55,7 +51,6 @@ PG_FUNCTION_INFO_V1(seal_trail);
 
 #define PEM_MAX 16384
 #define KEY_COMMAND_TIMEOUT 30000
-#define SEAL_COMMAND_TIMEOUT 60000
 
 /* the key, for the process's life or until the next reload */
 static EVP_PKEY *key = NULL;
@@ -66,12 +61,6 @@ static bool complained = false;
 static TimestampTz last_at = 0; /* of the newest seal */
 static int64 sealed_size = 0;
 static bool missing = false;
-
-/* what waits to be handed out, and the command that runs */
-static char *waiting = NULL;
-static TransactionId waiting_xid = InvalidTransactionId;
-static pid_t running = 0;
-static TimestampTz running_since = 0;
 
 /* ---- the key ---- */
 
@@ -301,8 +290,8 @@ seal_if_due(bool now)
 	size = entry_tree_size();
 
 	SPI_connect();
-	if (SPI_execute("select i.origin, s.size, s.root, s.at from niji.trail_identity i "
-					"left join lateral (select size, root, at from niji.seal order by size desc limit 1) s on true",
+	if (SPI_execute("select i.origin, s.size, s.root, s.at, s.checkpoint from niji.trail_identity i "
+					"left join lateral (select size, root, at, checkpoint from niji.seal order by size desc limit 1) s on true",
 					false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "niji could not read its newest seal");
 	if (SPI_processed == 0)
@@ -326,6 +315,7 @@ seal_if_due(bool now)
 				memcpy(old_root, VARDATA_ANY(bytes), MERKLE_HASH_SIZE);
 			if (last_at == 0)
 				last_at = Min(at, DatumGetTimestampTz(SPI_getbinval(row, desc, 4, &isnull)));
+			seal_out_offer(SPI_getvalue(row, desc, 5), old_size, true);
 		}
 	}
 	missing = false;
@@ -375,15 +365,7 @@ seal_if_due(bool now)
 	}
 	SPI_finish();
 
-	if (niji_seal_command && niji_seal_command[0] != '\0')
-	{
-		char	   *copy = MemoryContextStrdup(TopMemoryContext, text);
-
-		if (waiting)
-			pfree(waiting);
-		waiting = copy;
-		waiting_xid = GetTopTransactionId();
-	}
+	seal_out_offer(text, size, false);
 	last_at = at;
 	sealed_size = size;
 	return true;
@@ -399,49 +381,6 @@ bool
 seal_key_missing(void)
 {
 	return missing;
-}
-
-/* ---- handing out ---- */
-
-void
-seal_deliver(void)
-{
-	if (running > 0)
-	{
-		int			status = 0;
-		pid_t		ended = waitpid(running, &status, WNOHANG);
-
-		if (ended == 0)
-		{
-			if (!TimestampDifferenceExceeds(running_since, GetCurrentTimestamp(), SEAL_COMMAND_TIMEOUT))
-				return;
-			command_kill(running);
-			while (waitpid(running, &status, 0) < 0 && errno == EINTR)
-				;
-			ereport(LOG, (errmsg("niji.seal_command took too long and was ended"),
-						  errdetail("The seal stays in niji.seal.")));
-		}
-		else if (ended == running && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-			ereport(LOG,
-					(errmsg("niji.seal_command failed"),
-					 WIFEXITED(status) ? errdetail("It ended with status %d; the seal stays in niji.seal.", WEXITSTATUS(status))
-					 : errdetail("It was ended by signal %d; the seal stays in niji.seal.", WTERMSIG(status))));
-		running = 0;
-	}
-	if (waiting == NULL)
-		return;
-	if (TransactionIdDidCommit(waiting_xid) && niji_seal_command && niji_seal_command[0] != '\0')
-	{
-		running = command_start(niji_seal_command, waiting, NULL);
-		running_since = GetCurrentTimestamp();
-		if (running < 0)
-		{
-			ereport(LOG, (errmsg("niji.seal_command could not be started: %m")));
-			running = 0;
-		}
-	}
-	pfree(waiting);
-	waiting = NULL;
 }
 
 /* niji.seal_trail(): asks the writer, and waits for it */

@@ -82,6 +82,7 @@ typedef struct SpoolShared
 	slock_t		mutex;
 	bool		flushing;
 	char		reason[256];	/* why it is closed */
+	char		hint[256];		/* what to do, when it is not to wait for the writer */
 	ConditionVariable flush_done;
 } SpoolShared;
 
@@ -107,10 +108,11 @@ closed(void)
 }
 
 static void
-set_reason(const char *reason)
+set_reason(const char *reason, const char *hint)
 {
 	SpinLockAcquire(&shared->mutex);
 	strlcpy(shared->reason, reason, sizeof(shared->reason));
+	strlcpy(shared->hint, hint ? hint : "", sizeof(shared->hint));
 	SpinLockRelease(&shared->mutex);
 }
 
@@ -127,7 +129,7 @@ shared_start(void *address, bool found)
 	pg_atomic_init_u64(&shared->first, 0);
 	SpinLockInit(&shared->mutex);
 	ConditionVariableInit(&shared->flush_done);
-	set_reason("The writer has not connected since the server started.");
+	set_reason("The writer has not connected since the server started.", NULL);
 }
 
 static NijiShmemPart shared_part = {"niji spool", shared_size, shared_start};
@@ -202,6 +204,7 @@ static void
 refuse_closed(void)
 {
 	char		reason[sizeof(shared->reason)];
+	char		hint[sizeof(shared->hint)];
 
 	niji_require_preload();
 	if (RecoveryInProgress())
@@ -212,6 +215,9 @@ refuse_closed(void)
 	if (pg_atomic_read_u32(&shared->state) == STATE_OPEN)
 		return;
 	(void) spool_state(reason, sizeof(reason));
+	SpinLockAcquire(&shared->mutex);
+	strlcpy(hint, shared->hint, sizeof(hint));
+	SpinLockRelease(&shared->mutex);
 	if (pg_atomic_read_u32(&shared->state) == STATE_FAILED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -219,6 +225,12 @@ refuse_closed(void)
 				 errdetail("%s", reason),
 				 errhint("Protected reads are refused until the disk below \"%s\" is sound and the server was restarted.",
 						 SPOOL_DIRECTORY)));
+	if (hint[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("protected data cannot be read: this database was restored, or others have gone past it"),
+				 errdetail("%s", reason),
+				 errhint("%s", hint)));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the spool of the trail is not open"),
@@ -539,7 +551,7 @@ flush_for_all(void)
 		char		reason[sizeof(shared->reason)];
 
 		snprintf(reason, sizeof(reason), "The error was: %s.", strerror(error));
-		set_reason(reason);
+		set_reason(reason, NULL);
 		LWLockAcquire(niji_lock(NIJI_LOCK_SPOOL_INSERT), LW_EXCLUSIVE);
 		pg_atomic_write_u32(&shared->state, STATE_FAILED);
 		LWLockRelease(niji_lock(NIJI_LOCK_SPOOL_INSERT));
@@ -604,20 +616,27 @@ spool_flush(SpoolPlace place)
 /* ---- opening, by the writer ---- */
 
 void
-spool_close(const char *reason)
+spool_refuse(const char *reason, const char *hint)
 {
-	if (closed())
+	if (closed() && hint == NULL)
 	{
-		set_reason(reason);
+		set_reason(reason, hint);
 		return;
 	}
 	LWLockAcquire(niji_lock(NIJI_LOCK_SPOOL_INSERT), LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&shared->state) == STATE_OPEN)
+	if (pg_atomic_read_u32(&shared->state) != STATE_FAILED)
 	{
+		/* with a hint nobody is to wait for the writer */
 		pg_atomic_write_u32(&shared->state, STATE_CLOSED);
-		set_reason(reason);
+		set_reason(reason, hint);
 	}
 	LWLockRelease(niji_lock(NIJI_LOCK_SPOOL_INSERT));
+}
+
+void
+spool_close(const char *reason)
+{
+	spool_refuse(reason, NULL);
 }
 
 /* the end of what can be read in the newest segments of this spool; cuts a torn tail */
@@ -774,7 +793,7 @@ spool_open(void)
 	if (closed())
 	{
 		pg_atomic_write_u32(&shared->state, STATE_OPEN);
-		set_reason("");
+		set_reason("", NULL);
 	}
 	LWLockRelease(niji_lock(NIJI_LOCK_SPOOL_INSERT));
 }

@@ -84,6 +84,9 @@ typedef struct SpoolRecord
 extern void spool_reconcile(const SpoolPosition *known, SpoolPosition *position, char **what);
 extern void spool_open(void);
 extern void spool_close(const char *reason);
+
+/* the same, with what those who are refused should do (NULL: wait for the writer) */
+extern void spool_refuse(const char *reason, const char *hint);
 extern bool spool_is_closed(void);	/* and not failed: to be reconciled */
 
 /* reading from the position on; spool_read is false when nothing more is there yet */

@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "trail/capture.h"
 #include "trail/pending.h"
+#include "trail/seal_out.h"
 #include "trail/spool.h"
 #include "trail/trail.h"
 #include "trail/writer.h"
@@ -28,6 +29,7 @@ trail_init(void)
 	spool_init();
 	pending_init();
 	writer_init();
+	seal_out_init();
 	capture_init();
 }
 

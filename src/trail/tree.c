@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(verify_consistency);
 PG_FUNCTION_INFO_V1(entry_leaf);
 PG_FUNCTION_INFO_V1(prove_inclusion);
 PG_FUNCTION_INFO_V1(prove_consistency);
+PG_FUNCTION_INFO_V1(prove_range);
 
 typedef uint8 TreeHash[MERKLE_HASH_SIZE];
 
@@ -70,7 +71,7 @@ hash_datum(const uint8 *hash)
 static Datum
 proof_datum(TreeHash *proof, int count)
 {
-	Datum		values[MERKLE_MAX_PROOF];
+	Datum		values[MERKLE_MAX_RANGE];
 
 	for (int i = 0; i < count; i++)
 		values[i] = hash_datum(proof[i]);
@@ -196,13 +197,20 @@ entry_leaf(PG_FUNCTION_ARGS)
 
 /* ---- over the trail ---- */
 
+typedef enum
+{
+	PROVE_INCLUSION,			/* of leaf "first" */
+	PROVE_CONSISTENCY,			/* with the tree of size "first" */
+	PROVE_RANGE					/* of leaves from "first" to "last" */
+} Proof;
+
 static Datum
-prove(int64 first, int64 size, bool inclusion)
+prove(Proof what, int64 first, int64 last, int64 size)
 {
 	Snapshot	snapshot;
 	TileCache  *cache;
 	int64		leaves;
-	TreeHash		proof[MERKLE_MAX_PROOF];
+	TreeHash		proof[MERKLE_MAX_RANGE];
 	int			count;
 
 	duty_require(NIJI_AUDITOR | NIJI_GOVERNANCE, "read proofs of the trail");
@@ -210,11 +218,14 @@ prove(int64 first, int64 size, bool inclusion)
 	leaves = tile_leaves(snapshot);
 	if (size < 1 || size > leaves)
 		range_error("size", size, leaves);
-	if (inclusion ? first < 0 || first >= size : first < 1 || first > size)
-		range_error(inclusion ? "entry" : "size", first, size);
+	if (what == PROVE_CONSISTENCY ? first < 1 || first > size : first < 0 || first >= size)
+		range_error(what == PROVE_CONSISTENCY ? "size" : "entry", first, size);
+	if (what == PROVE_RANGE && (last < first || last >= size))
+		range_error("entry", last, size);
 	cache = tile_cache_create(snapshot);
-	count = inclusion ? merkle_inclusion(tile_node, cache, first, size, proof)
-		: merkle_consistency(tile_node, cache, first, size, proof);
+	count = what == PROVE_INCLUSION ? merkle_inclusion(tile_node, cache, first, size, proof)
+		: what == PROVE_CONSISTENCY ? merkle_consistency(tile_node, cache, first, size, proof)
+		: merkle_range(tile_node, cache, first, last + 1, size, proof);
 	UnregisterSnapshot(snapshot);
 	if (count < 0)
 		ereport(ERROR,
@@ -228,12 +239,19 @@ prove(int64 first, int64 size, bool inclusion)
 Datum
 prove_inclusion(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(prove(PG_GETARG_INT64(0), PG_GETARG_INT64(1), true));
+	PG_RETURN_DATUM(prove(PROVE_INCLUSION, PG_GETARG_INT64(0), 0, PG_GETARG_INT64(1)));
 }
 
 /* niji.prove_consistency(old_size bigint, new_size bigint) */
 Datum
 prove_consistency(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(prove(PG_GETARG_INT64(0), PG_GETARG_INT64(1), false));
+	PG_RETURN_DATUM(prove(PROVE_CONSISTENCY, PG_GETARG_INT64(0), 0, PG_GETARG_INT64(1)));
+}
+
+/* niji.prove_range(from_seq bigint, to_seq bigint, tree_size bigint) */
+Datum
+prove_range(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(prove(PROVE_RANGE, PG_GETARG_INT64(0), PG_GETARG_INT64(1), PG_GETARG_INT64(2)));
 }

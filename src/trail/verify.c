@@ -173,6 +173,22 @@ is_hash(bytea *bytes, const uint8 *hash)
 		memcmp(BYTES(bytes), hash, MERKLE_HASH_SIZE) == 0;
 }
 
+/* whether these bytes are in it anywhere: without them there is no such key, and nothing to look up */
+static bool
+contains(bytea *bytes, const char *key, size_t length)
+{
+	const uint8 *at = BYTES(bytes);
+	const uint8 *end = at + LENGTH(bytes);
+
+	while ((size_t) (end - at) >= length && (at = memchr(at, key[0], end - at - length + 1)) != NULL)
+	{
+		if (memcmp(at, key, length) == 0)
+			return true;
+		at++;
+	}
+	return false;
+}
+
 /* ---- an entry: seq, header, salt, private_part, private_hash, leaf_hash, spool ---- */
 
 static void
@@ -231,8 +247,8 @@ check_entry(Verification *v, Rows *rows, int64 seq)
 		finding(v, seq, "the entry is not in the tree");
 
 	stored_spool = rows_get(rows, 7, &isnull);
-	has_spool = cbor_find_int(BYTES(header), LENGTH(header), "open", &spool) ||
-		cbor_find_int(BYTES(header), LENGTH(header), "spool", &spool);
+	has_spool = (contains(header, "\x64open", 5) && cbor_find_int(BYTES(header), LENGTH(header), "open", &spool)) ||
+		(contains(header, "\x65spool", 6) && cbor_find_int(BYTES(header), LENGTH(header), "spool", &spool));
 	if (has_spool ? isnull || DatumGetInt64(stored_spool) != spool : !isnull)
 		finding(v, seq, "the column spool was altered: the header has another number");
 }

@@ -76,6 +76,8 @@ typedef struct WriterShared
 static WriterShared *shared = NULL;
 
 void		(*writer_on_reload) (void) = NULL;
+const char *(*writer_may_begin) (const char **hint) = NULL;
+void		(*writer_after_turn) (bool wrote) = NULL;
 
 PGDLLEXPORT void niji_writer_main(Datum arg);
 
@@ -272,6 +274,7 @@ typedef struct Turn
 	uint64		seals;
 	int			pause;			/* ms until the next one, or until woken */
 	bool		opened;
+	bool		wrote;			/* entries, a seal, or what was asked for */
 	bool		absent;			/* the extension is not there */
 } Turn;
 
@@ -315,6 +318,7 @@ static void
 take_turn(Turn *turn)
 {
 	const char *missing;
+	const char *hint = NULL;
 	bool		more = false;
 	bool		empty = true;
 	bool		last = settings_due || lost_due;
@@ -337,9 +341,11 @@ take_turn(Turn *turn)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	missing = move_missing();
+	if (missing == NULL && writer_may_begin)
+		missing = writer_may_begin(&hint);
 	if (missing)
 	{
-		spool_close(missing);
+		spool_refuse(missing, hint);
 		move_aborted();
 		SPI_finish();
 		PopActiveSnapshot();
@@ -398,6 +404,7 @@ take_turn(Turn *turn)
 	CommitTransactionCommand();
 
 	settings_due = false;
+	turn->wrote = !empty || last || asked;
 	move_committed();
 	if (turn->opened)
 	{
@@ -509,6 +516,8 @@ niji_writer_main(Datum arg)
 		}
 		PG_END_TRY();
 		MemoryContextSwitchTo(context);
+		if (writer_after_turn && failures == 0)
+			writer_after_turn(turn.wrote);
 		MemoryContextReset(context);
 		seal_deliver();
 

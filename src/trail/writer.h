@@ -28,6 +28,15 @@ extern void writer_wake(void);
  */
 extern void (*writer_on_reload) (void);
 
+/*
+ * Set by restore, which lies above it too.  may_begin: within each of the
+ * writer's transactions, before it does anything; a sentence, and perhaps a
+ * hint, when the spool has to stay closed and the trail must not grow.
+ * after_turn: outside of a transaction; wrote tells whether anything changed.
+ */
+extern const char *(*writer_may_begin) (const char **hint);
+extern void (*writer_after_turn) (bool wrote);
+
 extern void writer_init(void);
 
 #endif							/* NIJI_WRITER_H */

@@ -109,6 +109,18 @@ mark(const char *what)
 	(void) append(&w, NULL, 0);
 }
 
+/* from here on reads are recorded: the server has started, or the trail has */
+static void
+started(void)
+{
+	CborWriter	w;
+
+	begin_own(&w, "start");
+	cbor_put_text(&w, "object", "PostgreSQL " PG_VERSION);
+	cbor_map_end(&w);
+	(void) append(&w, NULL, 0);
+}
+
 /* opens a map with what a stored one holds, but for one key */
 static bool
 begin_from(CborWriter *w, const uint8 *stored, Size length, const char *except)
@@ -374,12 +386,11 @@ move_begin(bool *opened)
 		spool_reconcile(known ? &committed : NULL, &committed, &what);
 		in_place = false;
 		moved = committed;
+		entry_batch_begin();
 		if (what)
-		{
-			entry_batch_begin();
 			mark(what);
-			entry_batch_end();
-		}
+		started();
+		entry_batch_end();
 		move_end();
 		*opened = true;
 	}
@@ -508,8 +519,8 @@ move_lost_reads(void)
 /* ---- settings ---- */
 
 static const char *const settings[] = {
-	"niji.allow_drop", "niji.audit_timeout", "niji.audit_wait", "niji.consent_memory",
-	"niji.database", "niji.key_source", "niji.quarantine_days", "niji.seal_command",
+	"niji.allow_drop", "niji.anchor_directory", "niji.audit_timeout", "niji.audit_wait",
+	"niji.consent_memory", "niji.database", "niji.key_source", "niji.quarantine_days", "niji.seal_command",
 	"niji.seal_interval", "niji.seal_key_source", "niji.spool_limit", "niji.timezone"
 };
 

@@ -6,6 +6,7 @@
  * writer writes for the same origin, size and root; no garbage verifies.
  */
 #define NIJI_PLAIN
+#include "trail/base64.c"
 #include "trail/checkpoint.c"
 #include "trail/merkle.c"
 

@@ -1,7 +1,7 @@
 -- Each leak that was closed, tried as the analyst.  docs/threat-model.md lists them by their letters.
 \i test/story.sql
 \set ON_ERROR_STOP 1
-select plan(101);
+select plan(104);
 grant usage on schema warehouse to public;
 
 -- a second permit of the same reader, and people with more rights than they should have
@@ -53,6 +53,9 @@ select throws_ok('select * from warehouse.lab', '42501', null, 'a. for who bypas
 set session authorization makes_roles;
 select throws_ok('grant niji_owner_' || (select oid from pg_database where datname = current_database()) || ' to makes_roles', '42501', null, 'a. The owner''s role is granted to nobody');
 select throws_ok('create role y in role niji_p1_' || (select oid from pg_database where datname = current_database()), '42501', null, 'a. nor the permit''s');
+select throws_ok('alter role niji_owner_' || (select oid from pg_database where datname = current_database()) || ' login password ''x''', '42501', null, 'a. Who may create roles does not make it log in');
+select throws_ok('alter group niji_owner_' || (select oid from pg_database where datname = current_database()) || ' add user makes_roles', '42501', null, 'a. nor adds a member to it');
+select throws_ok('alter role niji_owner_' || (select oid from pg_database where datname = current_database()) || ' rename to another', '42501', null, 'a. nor renames it, to grant it under another name');
 
 /* ---- b. partitions and children ---- */
 reset session authorization;

@@ -277,6 +277,7 @@ my $dump = $node->basedir . '/middle.dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'niji' ], 'a dump in the middle of a rotation');
 my $new = NijiTest::node('restored', -extension => 0, 'niji.key_source' => 'file:' . NijiTest::key_dir($node));
 $new->run_log([ 'pg_restore', '-d', 'niji', '--no-acl', $dump ]);
+NijiTest::forget_anchor($new);
 is($new->safe_psql('niji', $lost), '0', 'restored elsewhere with the same keys, every identifier finds its person');
 is($new->safe_psql('niji', $state), 'interrupted', 'the run is as it was');
 $new->safe_psql('niji', 'call niji.rotate_identity_key()');

@@ -90,6 +90,7 @@ $node->command_ok([ 'pg_dumpall', '--roles-only', '-f', $roles ], 'pg_dumpall --
 my $new = NijiTest::node('new', '-extension' => 0, 'niji.key_source' => 'file:' . NijiTest::key_dir($node));
 $new->run_log([ 'psql', '-X', '-q', '-f', $roles, 'postgres' ]);
 $new->run_log([ 'pg_restore', '-d', 'niji', $dump ]);
+NijiTest::forget_anchor($new);
 for my $query (
 	q{select niji.find_person('patient', '0110113719:old', '2020-06-01') = niji.find_person('registry', 'r:1')},
 	q{select niji.find_person('patient', '0110113719:old', '2022-06-01') = niji.find_person('registry', 'r:2')},

@@ -83,6 +83,7 @@ $node->command_ok([ 'pg_dumpall', '--roles-only', '-f', $roles ], 'pg_dumpall --
 my $new = NijiTest::node('new', '-extension' => 0, 'niji.key_source' => 'file:' . NijiTest::key_dir($node));
 $new->run_log([ 'psql', '-X', '-q', '-f', $roles, 'postgres' ]);
 $new->run_log([ 'pg_restore', '-d', 'niji', $dump ]);
+NijiTest::forget_anchor($new);
 $new->safe_psql('niji', 'select niji.recompile_permits()');
 is($new->safe_psql('niji', $states), $before, 'requests are restored as they were');
 like($new->safe_psql('niji', "select person from niji.reidentify($pending)", extra_params => [ '-U', 'custodian_hara' ]), qr/^\d+$/,

@@ -76,6 +76,7 @@ $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'niji' ], 'pg_dump');
 my $new = NijiTest::node('new', '-extension' => 0, 'niji.key_source' => 'file:' . NijiTest::key_dir($node));
 $new->safe_psql('postgres', 'create role loader_kato login; create role app login');
 $new->command_ok([ 'pg_restore', '-d', 'niji', $dump ], 'pg_restore');
+NijiTest::forget_anchor($new);
 is($new->safe_psql('niji', $state), 'proved', 'what was adopted is known after a restore');
 
 done_testing();

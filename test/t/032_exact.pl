@@ -302,6 +302,7 @@ $node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('niji') ], 'A d
 my $restored = NijiTest::node('restored', -extension => 0, fsync => 'off');
 my ($out, $err) = ('', '');
 $restored->psql('niji', "\\i $dump", stdout => \$out, stderr => \$err);
+NijiTest::forget_anchor($restored);
 my $there = NijiWire->connect($restored, $user);
 cmp_ok($there->must('select pg_current_xact_id()::text::bigint'), '<', $dba->must('select max(xid)::text::bigint from niji.consent'), 'In the new cluster transactions have lower numbers than the rows had in the old');
 cmp_ok($there->must('select count(*) from niji.consent where xid >= pg_current_xact_id()'), '==', 0, 'and the restored rows have its own');

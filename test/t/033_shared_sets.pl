@@ -58,6 +58,13 @@ is(value('select seen(9); select seen(8)'), '300,900', 'six hundred who object t
 is(value('select permit, dataset, state from niji.consent_sets where permit is not null'), 'R-9|one|ready', 'by a set of the permit\'s own');
 like(notes('select seen(9)'), qr/begun with a shared one, 0 persons decided/, 'of which nothing is left to be decided');
 
+# a session's first plan is made before it has a set of its own
+value('insert into one select p(n) from generate_series(1, 1000) n; analyze one');
+sub estimate { my ($permit) = @_; my ($rows) = $node->safe_psql('niji', "explain select from one where niji.permitted(person, $permit, 1)") =~ /rows=(\d+)/; return $rows }
+is(estimate(8), 900, 'the first plan of a session looks at the shared set of the rule');
+is(estimate(9), 300, 'or at that of the permit');
+is(estimate(999), 950, 'of a permit that does not exist nothing is known, and planning raises nothing');
+
 # the holder is the row's
 value(q{insert into niji.consent (person, decision, category, holder, effective_from, declared_by) values (p(501), 'deny', 'ehr', 2, now(), 'self'), (p(502), 'deny', 'ehr', 1, now(), 'self'), (p(502), 'deny', 'ehr', 2, now(), 'self')});
 my $holders = q{select string_agg(niji.permitted(p(n), 1, 2, h)::text, ' ' order by n, h) from generate_series(501, 503) n, generate_series(1, 3) h};

@@ -103,6 +103,10 @@ my $new = NijiTest::node('new',
 $new->run_log([ 'psql', '-X', '-q', '-f', $roles, 'postgres' ]);
 # the grants and owners that belong to the old database's permit roles cannot be restored: pg_restore says so and goes on
 $new->run_log([ 'pg_restore', '-d', 'niji', $dump ]);
+NijiTest::wait_for($new, 'select restored from niji.restore_status') or die 'the restored dump is not noticed';
+like($new->safe_psql('niji', "select niji.accept_restore('moved to a new server', loss => true)"), qr/second officer/, 'a restored dump has to be accepted');
+like($new->safe_psql('niji', "create role second superuser; set session authorization second; select niji.accept_restore('moved to a new server', loss => true)"), qr/Accepted/, 'by two');
+NijiTest::wait_for_writer($new) or die 'the spool does not open';
 
 is($new->safe_psql('niji', 'select count(*) from warehouse.lab'), '40', 'the rows are there');
 is($new->safe_psql('niji', "select $person"), $number, 'the same identifier finds the same person');
@@ -145,6 +149,20 @@ is($new->safe_psql('niji', q{select state || rows_moved || (select count(*) from
 ok($new->poll_query_until('niji', "select count(*) > $entries from niji.trail"), 'the trail goes on');
 $new->safe_psql('niji', 'select niji.seal_trail()');
 is($new->safe_psql('niji', 'select count(*) from niji.verify_trail()'), '0', 'the trail verifies');
+{
+	# what was handed out before the dump belongs to the restored trail, and to the seals it makes from now on
+	my $dir = PostgreSQL::Test::Utils::tempdir;
+	$new->safe_psql('niji', "select niji.record_act('after', 'restore'); select niji.seal_trail()");
+	my $export = $new->safe_psql('niji', 'select niji.export_trail(null, null)');
+	for ([ 'seal', $checkpoint ], [ 'trail', $export ])
+	{
+		open(my $file, '>:raw', "$dir/$_->[0]") or die "could not write $_->[0]: $!";
+		print $file "$_->[1]\n";
+		close $file;
+	}
+	my ($out) = run_command([ "$top/tools/niji-verify/niji-verify", "$dir/seal", "$dir/trail" ]);
+	like($out, qr/^verified: entries 0 to \d+ of .* unaltered since size \d+ \(2 seals\)/, 'a seal from before the dump verifies with an export of the restored trail');
+}
 is($new->safe_psql('niji', 'select checkpoint from niji.seals order by size limit 1'),
 	$checkpoint, 'the old seals are there');
 is( $new->safe_psql('niji',

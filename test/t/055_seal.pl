@@ -56,6 +56,31 @@ $size = $node->safe_psql('niji', 'select niji.seal_trail()');
 sleep 3;
 is($node->safe_psql('niji', 'select max(size) from niji.seal'), $size, 'and nothing when nothing is new');
 
+# what is told about it, and NOTIFY
+ok($node->poll_query_until('niji', "select handed_size = newest_size and newest_size = $size and failures = 0 and handed_at is not null from niji.seal_delivery()"), 'the newest seal was handed out, and niji tells so');
+my $listener = $node->background_psql('niji', on_error_die => 1);
+$listener->query_safe('listen niji_seal');
+act('for the listener');
+$size = $node->safe_psql('niji', 'select niji.seal_trail()');
+my $heard = '';
+for (1 .. 50)
+{
+	$heard .= $listener->query_safe('select 1');
+	last if $heard =~ /niji_seal/;
+	select(undef, undef, undef, 0.1);
+}
+like($heard, qr/"niji_seal" with payload "niji\/\S+\n$size\n/, 'who listens hears of a seal');
+$listener->quit;
+
+# a command that fails twice is called a third time, with the seal's size in its text
+$node->append_conf('postgresql.conf', "niji.seal_command = 'echo 1 >> $outbox/tries; test \$(wc -l < $outbox/tries) -gt 2 && cat > $outbox/seal-%s-100%%'");
+reload();
+act('fails twice');
+$size = $node->safe_psql('niji', 'select niji.seal_trail()');
+ok($node->poll_query_until('niji', "select failures = 2 or handed_size = $size from niji.seal_delivery()"), 'a command that fails is called again');
+ok($node->poll_query_until('niji', "select handed_size = $size and failures = 0 and failure = 'ended with status 1' from niji.seal_delivery()"), 'until it takes the seal');
+like(slurp_file("$outbox/seal-$size-100%"), qr/\n$size\n/, 'and %s is the size, %% a percent sign');
+
 # a failing command
 my $from = -s $node->logfile;
 $node->append_conf('postgresql.conf', "niji.seal_command = 'exit 7'");
@@ -63,6 +88,8 @@ reload();
 act('command fails');
 cmp_ok($node->safe_psql('niji', 'select niji.seal_trail()'), '>', $size, 'a failing command does not keep the trail from being sealed');
 ok(logged($from, qr/niji\.seal_command failed.*ended with status 7/s), 'its failure is logged');
+
+ok($node->poll_query_until('niji', "select exists (select from niji.check_trail() where object = 'niji.seal_command' and finding like '%ended with status 7')"), 'check_trail() tells after the second time');
 
 # a command that hangs does not hold up the writer
 $node->append_conf('postgresql.conf', "niji.seal_command = 'sleep 100'");

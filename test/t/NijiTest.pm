@@ -32,6 +32,8 @@ sub node
 	my %conf = ('niji.database' => 'niji',
 		'niji.key_source' => 'file:' . key_dir($node),
 		'niji.seal_interval' => '1s',
+		# with the keys of another node, but not where that one has its anchor
+		(exists $settings{'niji.key_source'} ? ('niji.anchor_directory' => key_dir($node)) : ()),
 		%settings);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'niji'") if $do{preload};
 	$node->append_conf('postgresql.conf', "$_ = '$conf{$_}'") for sort keys %conf;
@@ -78,6 +80,14 @@ sub wait_for
 {
 	my ($node, $query, $expected) = @_;
 	return $node->poll_query_until('niji', $query, $expected // 't');
+}
+
+# after a dump was restored: says that nobody is missed; t/057_restore.pl tries how it is done properly
+sub forget_anchor
+{
+	my ($node) = @_;
+	$node->safe_psql('niji', 'update niji.outside set anchored = false');
+	return;
 }
 
 # waits until the writer has connected and protected reads are possible
