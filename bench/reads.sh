@@ -24,6 +24,7 @@ reads=$(script reads "select val from bench_reads.bench_lab where pid = '$pid'")
     echo "pgaudit read (to the log, not durable)|bench_pgaudit|$(script pgaudit 'select val from bench_lab_pgaudit where id = 4711')"
   fi
   echo "niji, durable|bench_analyst|$reads"
+  echo "niji, durable, WHERE 0 = 1: waits for no disk|bench_analyst|$(script nothing "select val from bench_reads.bench_lab where 0 = 1")"
 } >"$NIJI_SCRATCH/durable.lines"
 throughput "Audit of reads: look-up of one person, 8 clients, durable" <"$NIJI_SCRATCH/durable.lines"
 sql postgres -c "alter system set niji.audit_wait = queued" -c 'select pg_reload_conf()' -c 'select pg_sleep(1)' >/dev/null
@@ -32,3 +33,13 @@ no audit, no filter, the floor|bench_plain|$NIJI_SCRATCH/plain.pgbench
 niji, queued|bench_analyst|$reads
 LINES
 sql postgres -c "alter system reset niji.audit_wait" -c 'select pg_reload_conf()' -c "select niji.close_permit('BENCH-READS', 'bench')" >/dev/null
+# what a look-up leaves on disk, with its indexes: two entries, its line in the index, its person; and what is rolled up for all of them
+sql postgres -c "select niji.move_trail()" -c "do \$\$ begin while niji.roll_up_persons() > 0 loop null; end loop; end \$\$" >/dev/null
+printf '\nAudit of reads: bytes on disk\n'
+sql postgres <<'SQL'
+select format('  %-52s %12s', 'for each entry (half a look-up)', round(sum(pg_total_relation_size(r)) / (2 * (select count(*) from niji.read_index))))
+  from unnest(array['niji.entry_0', 'niji.read_index', 'niji.read_persons', 'niji.person_days', 'niji.person_years', 'niji.person_uses', 'niji.tile']::regclass[]) r
+union all
+select format('  %-52s %12s', '  of which ' || r::text, round(pg_total_relation_size(r) / (2 * (select count(*) from niji.read_index))::numeric))
+  from unnest(array['niji.entry_0', 'niji.read_index', 'niji.read_persons', 'niji.person_uses']::regclass[]) r;
+SQL

@@ -205,11 +205,33 @@ comment on function @extschema@.verify_uses() is
 create type @extschema@.person_use_row as (permit int, dataset int, kind text, first_at timestamptz, last_at timestamptz, reads bigint);
 comment on type @extschema@.person_use_row is 'What uses_in_words() takes. Internal.';
 
+create function @extschema@.fresh_opens() returns bigint[]
+language plpgsql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  done_seq bigint := coalesce((select p.seq from niji.person_uses_position p), -1);
+begin
+  -- mostly there are none: then nothing is planned
+  if done_seq >= coalesce((select max(e.seq) from niji.entry e), -1) then
+    return '{}';
+  end if;
+  return array(select r.open
+                 from (select e.seq, e.spool from niji.entry e where e.seq > done_seq and e.spool is not null order by e.seq) e
+                 join niji.read_index r on r.open = e.spool and r.end_seq = e.seq
+                where r.permit is not null and not r.parked);
+end
+$$;
+comment on function @extschema@.fresh_opens() is 'Reads that are not rolled up yet, by the spool number of their opening entry. Internal.';
+
 create function @extschema@.uses_in_words(uses @extschema@.person_use_row[], person @extschema@.person)
 returns table (permit text, title text, purpose text, applicant text, dataset text, kind text,
                first_at timestamptz, last_at timestamptz, reads bigint)
-language sql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+  -- its plan is kept, which that of a function in SQL is not
+  return query
   with used as (
     select u.permit, u.dataset, u.kind, u.first_at, u.last_at, u.reads from unnest(uses) u
     union all
@@ -233,7 +255,8 @@ as $$
     left join niji.permit m on m.id = s.permit
     left join niji.applicant a on a.id = m.applicant
     left join niji.dataset d on d.id = s.dataset
-   order by s.last_at desc, m.code, d.name, s.kind
+   order by s.last_at desc, m.code, d.name, s.kind;
+end
 $$;
 comment on function @extschema@.uses_in_words(@extschema@.person_use_row[], @extschema@.person) is
   'Uses of a person''s data, with those that concern everybody and re-identifications, in the words of who_used(). Internal.';
@@ -246,7 +269,7 @@ as $$
 #variable_conflict use_column
 declare
   wanted alias for $1;
-  done_seq bigint := coalesce((select p.seq from niji.person_uses_position p), -1);
+  opens bigint[] := niji.fresh_opens();
   zone text := current_setting('niji.timezone');
   own_chunk int := niji.person_chunk(wanted);
 begin
@@ -280,10 +303,8 @@ begin
                  where u.chunk = own_chunk and niji.persons_contain(u.persons, wanted)
                 union all
                 select row(r.permit, p.dataset, case when p.shown then 'shown' else 'scanned' end, r.at, r.at, 1)::niji.person_use_row
-                  from niji.entry e
-                  join niji.read_index r on r.open = e.spool and r.end_seq = e.seq
-                  join niji.read_persons p on p.open = r.open and p.chunk = own_chunk
-                 where e.seq > done_seq and e.spool is not null and r.permit is not null and not r.parked
+                  from niji.read_persons p join niji.read_index r using (open)
+                 where p.open = any (opens) and p.chunk = own_chunk
                    and niji.persons_contain(p.persons, wanted)) x (u)), wanted) x;
 end
 $$;
@@ -299,7 +320,7 @@ declare
   wanted alias for $1;
   wanted_permit alias for $2;
   permit_id int := (select m.id from niji.permit m where lower(m.code) = lower(wanted_permit));
-  done_seq bigint := coalesce((select p.seq from niji.person_uses_position p), -1);
+  opens bigint[] := niji.fresh_opens();
   zone text := current_setting('niji.timezone');
 begin
   perform niji.require_duty('auditor, consent_officer', 'see who used a person''s data');
@@ -320,11 +341,10 @@ begin
          and d.day <= coalesce(case when s.until_at <> 'infinity' then (s.until_at at time zone zone)::date end, 'infinity')
       union
       select (r.at at time zone zone)::date, p.dataset, p.shown, r.reader
-        from niji.entry e
-        join niji.read_index r on r.open = e.spool and r.end_seq = e.seq
+        from niji.read_index r
         join niji.person_spans(wanted) s on r.at >= s.from_at and r.at < s.until_at
         join niji.read_persons p on p.open = r.open and p.chunk = niji.person_chunk(s.number)
-       where e.seq > done_seq and e.spool is not null and r.permit = permit_id and not r.parked
+       where r.open = any (opens) and r.permit = permit_id
          and niji.persons_contain(p.persons, s.number)
     )
     select u.day, d.name::text, case when u.shown then 'shown' else 'scanned' end, u.reader
