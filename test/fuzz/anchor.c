@@ -7,6 +7,7 @@
  */
 #define NIJI_PLAIN
 #include "restore/anchor_text.c"
+#include "trail/base64.c"
 #include "trail/checkpoint.c"
 #include "trail/merkle.c"
 
