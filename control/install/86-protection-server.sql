@@ -68,7 +68,8 @@ begin
     hint := format('Set shared_preload_libraries = %L in postgresql.conf and restart the server.', array_to_string(array_remove(libraries, 'niji') || 'niji'::text, ', '));
     return next;
   end if;
-  select s.setting into r from pg_file_settings s where s.name = 'shared_preload_libraries' and s.error is null order by s.seqno desc limit 1;
+  -- also where its "error" says that it takes a restart
+  select s.setting into r from pg_file_settings s where s.name = 'shared_preload_libraries' order by s.seqno desc limit 1;
   if place is not null and coalesce(r.setting, '') !~ '(^|[ ,"/])niji($|[ ,"])' then
     code := 'preload_lost'; object := 'shared_preload_libraries'; finding := 'the configuration files do not load niji any more: the next start would be without it';
     hint := 'Add niji to shared_preload_libraries in postgresql.conf.';
