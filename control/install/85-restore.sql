@@ -11,10 +11,11 @@ create table @extschema@.outside (
   system_identifier bigint not null,
   anchored boolean not null default false,
   accepted bytea check (length(accepted) = 32),
-  loss_accepted_by name
+  loss_accepted_by name,
+  loss_anchor bytea
 );
 comment on table @extschema@.outside is
-  'How far decisions were handed outside of the database: the number of the newest, and the snapshot that saw them. system_identifier: of the cluster whose snapshot it is; anchored: whether there was an anchor; accepted: SHA-256 of the anchor with which a restore was accepted, until the writer has seen it; loss_accepted_by: the first of the two officers who accept a loss.';
+  'How far decisions were handed outside of the database: the number of the newest, and the snapshot that saw them. system_identifier: of the cluster whose snapshot it is; anchored: whether there was an anchor; accepted: SHA-256 of the anchor with which a restore was accepted, until the writer has seen it; loss_accepted_by, loss_anchor: the first of the two officers who accept a loss, and SHA-256 of the anchor that it was about.';
 
 do $$
 begin
@@ -27,6 +28,16 @@ $$;
 select pg_catalog.pg_extension_config_dump('@extschema@.outside', '');
 
 /* ---- handing out ---- */
+
+create function @extschema@.identifiers_of(person @extschema@.person) returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_agg(jsonb_build_object('kind', k.kind, 'generation', i.generation, 'normalization', i.normalization,
+                                      'digest', encode(i.digest, 'hex'), 'period', i.period, 'enrolled_at', i.enrolled_at))
+    from niji.identifier i join niji.identifier_kind k on k.id = i.kind where i.person = identifiers_of.person
+$$;
+comment on function @extschema@.identifiers_of(@extschema@.person) is
+  'Digests of the identifiers that point at a person, by which a decision names them outside. Internal.';
 
 create function @extschema@.new_decisions() returns table (decision text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -48,14 +59,13 @@ as $$
                'dataset', (select d.name from niji.dataset d where d.id = c.dataset), 'any_dataset', c.dataset is null,
                'category', c.category, 'purpose', c.purpose, 'recipient_kind', c.recipient_kind, 'declared_by', c.declared_by,
                'evidence', c.evidence, 'recorded_by', c.recorded_by, 'died_on', c.died_on,
-               'identifiers', (select jsonb_agg(jsonb_build_object('kind', k.kind, 'generation', i.generation, 'normalization', i.normalization,
-                                                                   'digest', encode(i.digest, 'hex'), 'period', i.period, 'enrolled_at', i.enrolled_at))
-                                 from niji.identifier i join niji.identifier_kind k on k.id = i.kind where i.person = c.person))
+               'identifiers', niji.identifiers_of(c.person))
         from niji.consent c
        where c.xid >= o.xmin and not pg_visible_in_snapshot(c.xid, o.seen)
       union all
       select 3, v.consent,
-             jsonb_build_object('kind', 'void', 'consent', v.consent, 'recorded_at', c.recorded_at, 'decision', c.decision,
+             jsonb_build_object('kind', 'void', 'person', c.person::text, 'identifiers', niji.identifiers_of(c.person),
+               'recorded_at', c.recorded_at, 'effective_from', c.effective_from, 'decision', c.decision, 'category', c.category, 'purpose', c.purpose,
                'reason', v.reason, 'voided_at', v.voided_at, 'voided_by', v.voided_by)
         from niji.consent_void v join niji.consent c on c.id = v.consent
        where v.xid >= o.xmin and not pg_visible_in_snapshot(v.xid, o.seen)
@@ -189,8 +199,12 @@ begin
   outcome := 'known';
   case content ->> 'kind'
   when 'rule' then
-    if not exists (select from niji.rule r where r.category = content ->> 'category' and r.purpose = content ->> 'purpose'
-                      and r.set_at = (content ->> 'set_at')::timestamptz) then
+    -- the newest row holds, so one that was set since the restore is not set back
+    select case when r.set_at = (content ->> 'set_at')::timestamptz then 'known' else 'left out' end into outcome
+      from niji.rule r
+     where r.category = content ->> 'category' and r.purpose = content ->> 'purpose' and r.set_at >= (content ->> 'set_at')::timestamptz
+     order by r.set_at limit 1;
+    if not found then
       insert into niji.rule (category, purpose, basis, judged, waiting, legal_basis, set_at, set_by)
         values (content ->> 'category', content ->> 'purpose', content ->> 'basis', content ->> 'judged', (content ->> 'waiting')::interval,
                 content ->> 'legal_basis', (content ->> 'set_at')::timestamptz, content ->> 'set_by');
@@ -226,10 +240,13 @@ begin
       end if;
     end loop;
   when 'void' then
-    -- a consent that was entered in error; the moment of its recording names it, its number only in the database that it was lost with
+    -- a consent that was entered in error; whose it is and the moment of its recording name it, its number only in the database that was lost
+    select d.persons, d.made into whom, made from niji.decision_persons(content) d;
     for consent_id in
       select c.id from niji.consent c
-       where c.recorded_at = (content ->> 'recorded_at')::timestamptz and c.decision = content ->> 'decision'
+       where c.person = any (whom) and c.recorded_at = (content ->> 'recorded_at')::timestamptz
+         and c.effective_from = (content ->> 'effective_from')::timestamptz and c.decision = content ->> 'decision'
+         and c.category is not distinct from content ->> 'category' and c.purpose is not distinct from content ->> 'purpose'
     loop
       insert into niji.consent_void (consent, reason, voided_at, voided_by)
         values (consent_id, content ->> 'reason', (content ->> 'voided_at')::timestamptz, content ->> 'voided_by')
@@ -255,7 +272,7 @@ begin
 end
 $$;
 comment on function @extschema@.apply_decision(jsonb) is
-  'Enters a decision of the file unless it is there: outcome "taken", "known", "widened" (an objection whose permit, holder or dataset is not known here and which therefore holds for any) or "left out" (a permission of which the same is true, or whose person is not certain). made: whether the person is new. Internal.';
+  'Enters a decision of the file unless it is there: outcome "taken", "known", "widened" (an objection whose permit, holder or dataset is not known here and which therefore holds for any) or "left out" (a permission of which the same is true, or whose person is not certain; a rule, when a newer one was set here). made: whether the person is new. Internal.';
 
 create function @extschema@.replay_objections(
   file text default null, out lines bigint, out taken bigint, out known bigint, out widened bigint, out left_out bigint,
@@ -323,7 +340,7 @@ begin
 end
 $$;
 comment on function @extschema@.replay_objections(text) is
-  'After a restore: enters what was decided since the backup, from a file of decisions or, without one, from all in the directory that niji.restore_status names (異議申立ての再適用). Takes rules, consents, voided consents and ended overrides, and tells how many lines there were, were taken, were known, reach further than they did because their permit, holder or dataset is not known here, were left out (permissions of which that is true), could not be read; how many persons were new here; and up to which number, without a gap, decisions are known now. May be repeated. Errors: 42501 for a file without pg_read_server_files, 58P01 for one that is not there, 55000 without a directory. Duty: governance or consent_officer.';
+  'After a restore: enters what was decided since the backup, from a file of decisions or, without one, from all in the directory that niji.restore_status names (異議申立ての再適用). Takes rules, consents, voided consents and ended overrides, and tells how many lines there were, were taken, were known, reach further than they did because their permit, holder or dataset is not known here, were left out (permissions of which that is true, rules when a newer one was set here), could not be read; how many persons were new here; and up to which number, without a gap, decisions are known now. May be repeated. Errors: 42501 for a file without pg_read_server_files, 58P01 for one that is not there, 55000 without a directory. Duty: governance or consent_officer.';
 
 create function @extschema@.accept_restore(reason text, loss boolean default false) returns text
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
@@ -352,8 +369,8 @@ begin
           else format('Decisions are known up to number %s, and there were %s.', row.decisions, state.anchor_decisions) end,
         hint = 'Bring the files of decisions and call niji.replay_objections(). If they are gone, two officers accept the loss: niji.accept_restore(reason, loss => true).';
     end if;
-    if row.loss_accepted_by is null or row.loss_accepted_by = session_user then
-      update niji.outside set loss_accepted_by = session_user;
+    if row.loss_accepted_by is null or row.loss_accepted_by = session_user or row.loss_anchor is distinct from state.anchor_sha256 then
+      update niji.outside set loss_accepted_by = session_user, loss_anchor = state.anchor_sha256;
       perform niji.record_act('accept_loss', (select origin from niji.trail_identity),
         jsonb_build_object('reason', reason, 'decisions', row.decisions, 'were', state.anchor_decisions));
       return 'A second officer of governance has to accept the loss as well.';
@@ -363,7 +380,7 @@ begin
     jsonb_build_object('reason', reason, 'found', state.reason, 'anchor_size', state.anchor_size, 'anchor_decisions', state.anchor_decisions,
                        'anchor_sha256', encode(state.anchor_sha256, 'hex'), 'decisions', row.decisions, 'loss', row.decisions < coalesce(state.anchor_decisions, row.decisions + 1),
                        'loss_accepted_by', row.loss_accepted_by));
-  update niji.outside o set accepted = state.anchor_sha256, loss_accepted_by = null,
+  update niji.outside o set accepted = state.anchor_sha256, loss_accepted_by = null, loss_anchor = null,
     decisions = greatest(o.decisions, coalesce(state.anchor_decisions, o.decisions));
   return 'Accepted: protected reads are possible within a second of COMMIT.';
 end

@@ -60,7 +60,7 @@ anchor_read(const char *path, const char *origin, Anchor *anchor)
 }
 
 void
-anchor_write(const char *path, int64 decisions, const char *seal)
+anchor_write(const char *path, int64 decisions, const char *seal, uint8 digest[32])
 {
 	char		text[ANCHOR_MAX_TEXT + 1];
 	char	   *temporary = psprintf("%s.tmp", path);
@@ -88,5 +88,6 @@ anchor_write(const char *path, int64 decisions, const char *seal)
 				(errcode_for_file_access(),
 				 errmsg("could not flush file \"%s\": %m", temporary)));
 	(void) durable_rename(temporary, path, ERROR);
+	merkle_sha256(text, length, NULL, 0, NULL, 0, digest);
 	pfree(temporary);
 }

@@ -32,7 +32,7 @@ extern AnchorState anchor_parse(const char *text, size_t length, const char *ori
 /* the anchor of the trail with this origin; digest is that of nothing when it is absent */
 extern AnchorState anchor_read(const char *path, const char *origin, Anchor *anchor);
 
-/* replaces it, on disk when this returns; seal: a checkpoint, or "" ; raises */
-extern void anchor_write(const char *path, int64 decisions, const char *seal);
+/* replaces it, on disk when this returns; seal: a checkpoint, or ""; digest: of what was written.  Raises */
+extern void anchor_write(const char *path, int64 decisions, const char *seal, uint8 digest[32]);
 
 #endif							/* NIJI_ANCHOR_H */

@@ -74,12 +74,17 @@ typedef struct RestoreShared
 
 static RestoreShared *shared = NULL;
 
-/* of the writer process; compared anew when another directory is named */
+/* of the writer process */
 static bool settled = false;	/* compared, and sound */
 static bool due = true;			/* decisions may be there that were not handed out */
-static int64 written_size = -1; /* what the anchor holds */
+static uint8 last_digest[32];	/* of the anchor as this process read or wrote it last */
+static int64 written_size = -1; /* what this process wrote into it; -1: nothing yet */
 static int64 written_decisions = -1;
+static TimestampTz not_before = 0;
 static bool complained = false;
+
+/* of the time, how much looking for new decisions may take: a transaction that runs for hours makes it dear */
+#define HAND_OUT_SHARE 10
 
 static Size
 shared_size(void)
@@ -292,6 +297,7 @@ may_begin(const char **hint)
 	settled = true;
 	complained = false;
 	due = true;
+	memcpy(last_digest, anchor.digest, sizeof(last_digest));
 	written_size = written_decisions = -1;
 	return NULL;
 }
@@ -333,15 +339,13 @@ hand_out(void)
 		elog(ERROR, "niji.outside is empty");
 	path = MemoryContextStrdup(TopTransactionContext, anchor_path(outside.origin));
 
-	/* has somebody else gone on from here, another primary after a failover? */
+	/*
+	 * Has somebody else gone on from here, another primary after a failover?  One that was taken away under
+	 * a server that runs is made again.
+	 */
 	state = anchor_read(path, outside.origin, &anchor);
-	if (state == ANCHOR_UNREADABLE)
-		problem = "The anchor cannot be read any more.";
-	else if (state == ANCHOR_ABSENT && written_size >= 0)
-		problem = NULL;			/* taken away under a server that runs: it is made again */
-	else if (state == ANCHOR_GOOD && written_size >= 0 &&
-			 (anchor.size != written_size || anchor.decisions != written_decisions))
-		problem = "Somebody else has written the anchor.";
+	if (state != ANCHOR_ABSENT && memcmp(anchor.digest, last_digest, sizeof(last_digest)) != 0)
+		problem = "Somebody else has written it.";
 	if (problem)
 	{
 		settled = false;
@@ -371,7 +375,7 @@ hand_out(void)
 	if (size != written_size || outside.decisions != written_decisions)
 	{
 		StartTransactionCommand();
-		anchor_write(path, outside.decisions, seal);
+		anchor_write(path, outside.decisions, seal, last_digest);
 		if (!outside.anchored)
 		{
 			PushActiveSnapshot(GetTransactionSnapshot());
@@ -402,12 +406,15 @@ after_turn(bool wrote)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	TimestampTz began = GetCurrentTimestamp();
+
 	due |= wrote;
-	if (!settled || !due || directory() == NULL)
+	if (!settled || !due || directory() == NULL || began < not_before)
 		return;
 	PG_TRY();
 	{
 		hand_out();
+		not_before = GetCurrentTimestamp() + (HAND_OUT_SHARE - 1) * (GetCurrentTimestamp() - began);
 	}
 	PG_CATCH();
 	{

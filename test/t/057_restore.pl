@@ -41,6 +41,9 @@ sub settle
 is(as_user($old, 'analyst_fujita', 'select count(*) from p2026_017.lab'), '40', 'Before, all are shown');
 $old->safe_psql('niji', q{set session authorization consent_ito;
 	select niji.record_consent(patient('0002'), 'deny', category => 'ehr'), niji.record_consent(patient('0003'), 'deny', category => 'ehr')});
+# two people whose denials were recorded in the same moment
+$old->safe_psql('niji', q{insert into niji.consent (person, decision, category, effective_from, recorded_at)
+	select patient(n), 'deny', 'ehr', '2025-01-01', '2025-01-01' from unnest(array['0004', '0005']) n});
 settle($old);
 $old->backup('b');
 $old->safe_psql('niji', q{select pg_create_restore_point('here')});
@@ -53,6 +56,8 @@ for my $sql (
 	q{set session authorization consent_ito; select niji.record_consent(patient('0008'), 'deny')},
 	q{set session authorization consent_ito; select niji.record_consent(patient('0009'), 'deny', permit => 'P2026-017')},
 	q{set session authorization consent_ito; select niji.void_consent((select min(id) from niji.consents), 'entered for somebody else')},
+	q{select niji.void_consent(id, 'entered for somebody else') from niji.consent where person = patient('0004') and recorded_at = '2025-01-01'},
+	q{set session authorization governance_abe; select niji.set_rule('registry', 'research', 'not_required')},
 	q{set session authorization consent_ito; begin; select niji.record_consent(patient('0010'), 'deny'); rollback},
 	q{insert into warehouse.lab select niji.enrol('patient', '0110113719:0050'), '0110113719'::niji.institution_code, date '2025-06-30', '3D046000001920402', 1, null},
 	q{set session authorization consent_ito; select niji.record_consent(patient('0050'), 'deny', category => 'ehr')},
@@ -62,7 +67,8 @@ for my $sql (
 }
 settle($old);
 my $truth = shown_to_analyst($old);
-unlike($truth, qr/(^| )@{[value_of($_)]}( |$)/, "In the lost database $_ is not shown") for 3, 7, 8, 9;
+unlike($truth, qr/(^| )@{[value_of($_)]}( |$)/, "In the lost database $_ is not shown") for 3, 5, 7, 8, 9;
+like($truth, qr/(^| )@{[value_of(4)]}( |$)/, 'and who had been entered in error is');
 my $diagnoses = as_user($old, 'analyst_fujita', 'select count(*) from p2026_017.diagnosis');
 is($diagnoses, '28', 'and two diagnoses are withheld under the new rule');
 my $lost_seal = $old->safe_psql('niji', 'select max(size) from niji.seal');
@@ -91,9 +97,11 @@ like(as_user($new, 'consent_ito', q{select niji.accept_restore('disk died')}), q
 like(as_user($new, 'loader_kato', q{select niji.replay_objections()}), qr/permission denied/, 'Objections are not replayed by just anybody');
 like(as_user($new, 'consent_ito', "select niji.replay_objections('$stream')"), qr/permission denied to read a file of the server/, 'nor from any file of the server');
 
-# somebody takes a number in between
+# somebody takes a number in between, and a rule is set
+$new->safe_psql('niji', q{set session authorization governance_abe; select niji.set_rule('registry', 'research', 'opt_in')});
 $new->safe_psql('niji', q{select niji.enrol('patient', '0110113719:' || to_char(n, 'FM0000')) from generate_series(100, 140) n});
-is(as_user($new, 'consent_ito', 'select lines, taken, known, widened, left_out, unreadable, new_persons from niji.replay_objections()'), '6|6|0|0|0|0|1', 'Six decisions are taken back in, one about somebody who was not enrolled yet');
+is(as_user($new, 'consent_ito', 'select lines, taken, known, widened, left_out, unreadable, new_persons from niji.replay_objections()'), '8|7|0|0|1|0|1', 'Seven decisions are taken back in, one about somebody who was not enrolled yet');
+is($new->safe_psql('niji', q{select basis from niji.rules where category = 'registry' and purpose = 'research' and replaced_at is null}), 'opt_in', 'a rule that was set since is not set back');
 is($new->safe_psql('niji', 'select decisions = anchor_decisions from niji.restore_status'), 't', 'up to the newest');
 is(as_user($new, 'consent_ito', 'select lines from niji.replay_objections()'), '0', 'Once more finds nothing to do');
 like(as_user($new, 'analyst_fujita', 'select count(*) from p2026_017.lab'), $refused, 'Reads are still refused');
@@ -132,7 +140,11 @@ like(as_user($new, 'governance_abe', q{select niji.accept_restore('gone')}), qr/
 like(as_user($new, 'governance_abe', q{select niji.accept_restore('gone', loss => true)}), qr/A second officer/, 'One officer does not accept a loss');
 like(as_user($new, 'governance_abe', q{select niji.accept_restore('gone', loss => true)}), qr/A second officer/, 'nor the same one twice');
 like(as_user($new, 'analyst_fujita', 'select count(*) from p2026_017.lab'), $refused, 'so reads stay refused');
-like(as_user($new, 'governance_abe2', q{select niji.accept_restore('gone', loss => true)}), qr/^Accepted/, 'Two do');
+append_to_file($anchor, "niji anchor 1\ndamaged");
+chmod 0600, $anchor;
+ok(NijiTest::wait_for($new, q{select reason ~ 'is not an anchor' from niji.restore_status}), 'A damaged anchor is no anchor');
+like(as_user($new, 'governance_abe2', q{select niji.accept_restore('gone', loss => true)}), qr/A second officer/, 'The loss that one accepted was another one');
+like(as_user($new, 'governance_abe', q{select niji.accept_restore('gone', loss => true)}), qr/^Accepted/, 'Two who accept the same do');
 NijiTest::wait_for_writer($new) or die 'the spool does not open';
 NijiTest::wait_for($new, 'select anchor_written_at is not null from niji.restore_status');
 ok(-e $anchor, 'and the anchor is made anew');
