@@ -21,7 +21,7 @@ extern int	key_newest_used(void);
 
 /*
  * HKDF-SHA-256 with info niji/<use>/v1; use is pseudonym, digest, quarantine,
- * check or commitment.  Raises 55000 as above.  The caller wipes out.
+ * check, commitment or decisions.  Raises 55000 as above.  The caller wipes out.
  */
 extern void key_derive(int generation, const char *use, const uint8 salt[32], uint8 out[32]);
 
